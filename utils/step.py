@@ -1,0 +1,275 @@
+"""What every step shares: options, conf files, .done, whole-or-nothing outputs, messages.
+
+A step's main() reads like this:
+
+    def main(argv=None):
+        step = Step(__file__, __doc__, jobs=4)
+        step.add("--num-ceps", type=int, default=13, help="cepstra kept, with the 0th")
+        step.add("data", help="data directory")
+        args = step.parse(argv)
+        inputs = [f"{args.data}/wav.scp"]
+        if step.up_to_date(args.data, inputs):
+            return 0
+        ...validate...
+        with step.output(args.data) as out:       # a hidden directory beside the results
+            ...write into out...
+        return step.finish("1203 utterances, 1.4 hours")
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"
+WHOLE_HASH_BYTES = 64 << 20   # files up to this size are hashed whole, larger ones by size and time
+NOT_FINGERPRINTED = {"force", "cmd", "nj", "config", "job", "work"}
+
+_name = "graft"
+
+
+class UserError(SystemExit):
+    """A user's mistake: one line on stderr and exit status 1.
+
+    UserError("data/x/text:3", "utterance u7 has no words", "add them or run fix_data_dir.py")
+    prints  step: data/x/text:3: utterance u7 has no words (add them or run fix_data_dir.py)
+    """
+
+    def __init__(self, where, what, do=None):
+        super().__init__(f"{_name}: {where}: {what}" + (f" ({do})" if do else ""))
+
+
+def log(message):
+    """One line on stderr, with the step's name before it."""
+    print(f"{_name}: {message}", file=sys.stderr, flush=True)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise SystemExit(f"{self.prog}: {message} (try --help)")
+
+
+class Step:
+    """One run of one step: its options, whether it need run at all, and its outputs.
+
+    file, doc  the step's __file__ and __doc__; the docstring is the --help text
+    jobs       the default of --nj; None for a step that is not split into jobs
+    """
+
+    def __init__(self, file, doc, jobs=None):
+        global _name
+        self.file = Path(file).resolve()
+        self.name = _name = self.file.stem
+        self.started = time.time()
+        self.parser = _Parser(
+            prog=self.file.name, description=doc, add_help=True, allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter)
+        self.add("--config", metavar="FILE", action="append", default=[],
+                 help="options from a file, one --name=value a line; the command line wins")
+        self.add("--force", action="store_true", help="run even if nothing has changed")
+        if jobs:
+            self.add("--nj", type=_positive, default=jobs, help=f"jobs (default {jobs})")
+            self.add("--cmd", default=str(ROOT / "utils/parallel/run.py"),
+                     help="how jobs are run: utils/parallel/run.py, slurm.py or queue.py, "
+                          "with options")
+            self.add("--job", type=int, default=0, help=argparse.SUPPRESS)
+            self.add("--work", default="", help=argparse.SUPPRESS)
+
+    def add(self, *args, **kwargs):
+        return self.parser.add_argument(*args, **kwargs)
+
+    def parse(self, argv=None):
+        """The options: those of --config files first, then the command line's."""
+        argv = list(sys.argv[1:] if argv is None else map(str, argv))
+        self.argv = argv
+        self.args = self.parser.parse_args(self._config_options(argv) + argv)
+        self.is_job = bool(getattr(self.args, "job", 0))
+        log(shlex.join([_short(self.file), *argv]))
+        return self.args
+
+    def _config_options(self, argv):
+        if "-h" in argv or "--help" in argv:
+            return []
+        known = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        known.add_argument("--config", action="append", default=[])
+        options = []
+        for path in known.parse_known_args(argv)[0].config:
+            if not Path(path).is_file():
+                raise UserError(path, "no such conf file")
+            for number, line in enumerate(Path(path).read_text("utf-8").splitlines(), 1):
+                option = line.split("#", 1)[0].strip()
+                if not option:
+                    continue
+                name = option.partition("=")[0]
+                if not option.startswith("--") or name not in self.parser._option_string_actions:
+                    raise UserError(f"{path}:{number}", f"{name} is no option of {self.file.name}",
+                                    "one --name=value a line; see --help")
+                options.append(option)
+        return options
+
+    # up to date?
+
+    def options(self):
+        """The options that change the result, as they go into .done."""
+        return {k: v for k, v in sorted(vars(self.args).items()) if k not in NOT_FINGERPRINTED}
+
+    def up_to_date(self, directory, inputs):
+        """True, and says so, if <directory>/.done tells of this step with these options and inputs.
+
+        inputs: files, of which those that do not exist are left out of the fingerprint
+        """
+        self.inputs = fingerprint(inputs)
+        done = read_done(directory).get(self.name)
+        if done and not self.args.force and done["options"] == _jsonable(self.options()) \
+                and done["inputs"] == self.inputs \
+                and all((Path(directory) / f).exists() for f in done["outputs"]):
+            log(f"{directory}: up to date (--force runs it again)")
+            return True
+        return False
+
+    @contextmanager
+    def output(self, directory):
+        """A hidden directory to write into; on leaving it without an error, its files move to
+        <directory> and .done is written last. On an error nothing of <directory> has changed.
+        """
+        directory = Path(directory)
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        for stale in directory.glob(f".{self.name}.*.tmp"):
+            if not _alive(stale.name.split(".")[-2]):
+                shutil.rmtree(stale, ignore_errors=True)
+        work = directory / f".{self.name}.{os.getpid()}.tmp"
+        work.mkdir()
+        try:
+            yield work
+            outputs = sorted(str(p.relative_to(work)) for p in work.rglob("*") if not p.is_dir())
+            _write_done(directory, self.name, None)
+            for entry in sorted(work.iterdir()):
+                _move(entry, directory / entry.name)
+            self.outputs = outputs
+            _write_done(directory, self.name, {
+                "options": _jsonable(self.options()), "inputs": self.inputs, "outputs": outputs,
+                "command": shlex.join([_short(self.file), *self.argv]), "version": VERSION,
+                "date": time.strftime("%Y-%m-%d %H:%M:%S"),
+                "seconds": round(time.time() - self.started, 2)})
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+    def finish(self, summary):
+        """The last line of the log: counts with units, and the time it took. Returns 0."""
+        log(f"{summary} ({time.time() - self.started:.1f} s)")
+        return 0
+
+    # jobs
+
+    def num_jobs(self, count, what="utterances"):
+        """--nj, capped at count with a note."""
+        if self.args.nj > count:
+            log(f"{count} {what}, so {count} jobs and not {self.args.nj}")
+        return max(1, min(self.args.nj, count))
+
+    def run_jobs(self, num_jobs, log_dir, work, arguments=None):
+        """Run this script again as jobs 1..num_jobs through --cmd, with --job JOB --work <work>.
+
+        Each job sees this run's own command line; log files are <log_dir>/<step>.JOB.log.
+        arguments: a command line to use in place of this run's own
+        """
+        command = [*shlex.split(self.args.cmd), f"JOB=1:{num_jobs}",
+                   f"{log_dir}/{self.name}.JOB.log", sys.executable, str(self.file),
+                   *(self.argv if arguments is None else map(str, arguments)),
+                   "--nj", str(num_jobs), "--job", "JOB", "--work", str(work)]
+        run_command(command)
+
+
+def run_command(command):
+    """Run one of utils/parallel; its failure, already explained on stderr, ends this step."""
+    environment = dict(os.environ, PYTHONSAFEPATH="1")
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [str(ROOT)] + [p for p in [os.environ.get("PYTHONPATH")] if p])
+    status = subprocess.run([str(c) for c in command], env=environment, check=False).returncode
+    if status:
+        raise SystemExit(f"{_name}: jobs failed, see the log files named above")
+
+
+def share(items, job, num_jobs):
+    """Job's part (1-based) of a sequence, cut into num_jobs runs of nearly equal length."""
+    count = len(items)
+    return items[count * (job - 1) // num_jobs: count * job // num_jobs]
+
+
+def fingerprint(paths):
+    """{path: hash} of the files that exist; large files by size and modification time."""
+    result = {}
+    for path in map(Path, paths):
+        if not path.is_file():
+            continue
+        status = path.stat()
+        if status.st_size <= WHOLE_HASH_BYTES:
+            result[str(path)] = hashlib.blake2b(path.read_bytes(), digest_size=12).hexdigest()
+        else:
+            result[str(path)] = f"{status.st_size}-{status.st_mtime_ns}"
+    return result
+
+
+def read_done(directory):
+    """{step name: what it recorded} of <directory>/.done, {} if there is none."""
+    try:
+        return json.loads((Path(directory) / ".done").read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        return {}
+
+
+def write_atomic(path, data):
+    """Write text (UTF-8) or bytes so that the file is there whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
+    temporary.replace(path)
+
+
+def _write_done(directory, name, entry):
+    done = read_done(directory)
+    if done.pop(name, None) is None and entry is None:
+        return
+    if entry:
+        done[name] = entry
+    write_atomic(Path(directory) / ".done", json.dumps(done, indent=1, ensure_ascii=False) + "\n")
+
+
+def _move(source, target):
+    if source.is_dir() and not source.is_symlink():
+        target.mkdir(exist_ok=True)
+        for entry in sorted(source.iterdir()):
+            _move(entry, target / entry.name)
+    else:
+        source.replace(target)
+
+
+def _alive(pid):
+    return pid.isdigit() and Path(f"/proc/{pid}").exists()
+
+
+def _jsonable(value):
+    return json.loads(json.dumps(value, default=str))
+
+
+def _short(path):
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def _positive(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
+    return value
