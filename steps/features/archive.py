@@ -1,0 +1,105 @@
+"""Kaldi archives of matrices: written by kaldiio, read at random through a table (scp).
+
+    with MatrixWriter(out / "feats/mfcc.1.ark", f"{data}/feats/mfcc.1.ark") as archive:
+        archive.write(utt, feats)
+    write_table(out / "feats.scp", archive.index)
+    feats = MatrixReader().read(data.feats_scp[utt])
+"""
+
+import re
+import struct
+from collections import OrderedDict
+from pathlib import Path
+
+import kaldiio
+import numpy as np
+
+from utils.step import UserError
+
+KALDI_AUTOMATIC = 1   # per-column bytes (CM) from nine rows on, two-byte values (CM2) below
+MAX_OPEN_FILES = 64
+_SPEC = re.compile(r"(?P<path>.*?)(?::(?P<offset>\d+))?(?:\[[^\]]*\])?$")
+
+
+class MatrixWriter:
+    """One archive file.
+
+    path        the file to write
+    final_path  where it will be when the index is read, if it is moved afterwards
+    compress    Kaldi's lossy compression, a byte a value, about 1/4 of the size
+    .index      {key: "final_path:offset"} of what was written
+    """
+
+    def __init__(self, path, final_path=None, compress=False):
+        self.final_path = str(final_path or path)
+        self.compress = compress
+        self.index = {}
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        self._file = Path(path).open("wb")   # noqa: SIM115
+
+    def write(self, key, matrix):
+        """Append one matrix, float32 or float64 (num_rows, num_cols) or a vector."""
+        offset = self._file.tell() + len(key.encode()) + 1
+        method = KALDI_AUTOMATIC if self.compress and matrix.ndim == 2 else None
+        kaldiio.save_ark(self._file, {key: matrix}, compression_method=method)
+        self.index[key] = f"{self.final_path}:{offset}"
+
+    def close(self):
+        self._file.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+
+class MatrixReader:
+    """Reads entries of scp files: path:offset, with Kaldi's [rows] or a pipe; files stay open."""
+
+    def __init__(self):
+        self._files = OrderedDict()
+
+    def read(self, spec):
+        """The matrix or vector at spec, of the type it was written in (compressed: float32).
+
+        raises UserError if there is no such file, or no matrix at that place in it
+        """
+        spec = spec.strip()
+        if spec.endswith("|"):
+            return self._checked(kaldiio.load_mat(spec), spec)
+        match = _SPEC.match(spec)
+        file = self._open(match["path"])
+        # kaldiio would unpickle what is marked as a pickle; no archive of Kaldi's holds one
+        file.seek(int(match["offset"] or 0))
+        if file.read(3) == b"PKL":
+            raise UserError(spec, "holds a Python pickle, not a matrix")
+        file.seek(0)
+        try:
+            matrix = kaldiio.load_mat(spec, fd_dict=self._files)
+        except (ValueError, AssertionError, RuntimeError, struct.error) as error:
+            raise UserError(spec, f"no Kaldi matrix there ({error})",
+                            "the archive is damaged or was rewritten; make it again") from None
+        return self._checked(matrix, spec)
+
+    def _checked(self, matrix, spec):
+        if not isinstance(matrix, np.ndarray):
+            raise UserError(spec, "holds sound, not a matrix")
+        return matrix
+
+    def _open(self, path):
+        file = self._files.get(path)
+        if file is None:
+            if len(self._files) >= MAX_OPEN_FILES:
+                self._files.popitem(last=False)[1].close()
+            try:
+                file = self._files[path] = Path(path).open("rb")   # noqa: SIM115
+            except OSError as error:
+                raise UserError(path, error.strerror.lower(),
+                                "paths in feats.scp are relative to the recipe's folder, so run "
+                                "the step there") from None
+        return file
+
+    def close(self):
+        while self._files:
+            self._files.popitem()[1].close()
