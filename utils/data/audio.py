@@ -1,0 +1,271 @@
+"""Sound into float32: wav, flac, ogg, opus, mp3 and all else that libsndfile reads, and pipes.
+
+    samples, rate = read_audio("rec1.flac")
+    for utt, samples, rate in for_each_utt(data, data.utts, rate=16000): ...
+
+An rxfilename is what stands in wav.scp: a file, relative to the current directory as in Kaldi, or
+a command ending in `|` that writes a sound file. Commands of our own audio_filter.py are not
+started but computed here, sample for sample the same.
+"""
+
+import io
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from utils.step import UserError, log
+
+MAX_BROKEN = 0.05       # share of utterances that may be skipped
+MAX_OVERSHOOT = 0.5     # s that a segment may end after its recording, as in extract-segments
+_FILTER = re.compile(
+    r"^(?:(?P<upstream>.*)\|)?\s*[^\s|]*\baudio_filter\.py\s+(?P<arguments>[^|]*)$")
+_SHELL = re.compile(r"[$`;&<>*?~(){}\[\]#!\\\n]")
+_SHORT = re.compile(r"^\s*data : (\d+) \(should be (\d+)\)", re.MULTILINE)
+_STREAM = 0x7FFFF000    # sizes from here on say that a pipe's writer did not know the length
+
+
+class AudioError(UserError):
+    """A sound file that cannot be used; for_each_utt skips it as long as there are few."""
+
+    def __init__(self, where, what, do=None):
+        super().__init__(where, what, do)
+        self.line = f"{where}: {what}" + (f" ({do})" if do else "")
+
+
+def read_audio(rxfilename, channel=None):
+    """float32 (num_samples,) in [-1, 1], and the rate in Hz.
+
+    channel  0, 1, ... or "mix" for the mean of all; needed only where there are several
+    raises   AudioError: absent, empty, truncated, unreadable; UserError: several channels
+    """
+    samples, rate = load(rxfilename.strip())
+    return pick_channel(samples, channel, rxfilename), rate
+
+
+def pick_channel(samples, channel, where):
+    """(num_samples, num_channels) to (num_samples,); mono is mono, whatever the channel."""
+    count = samples.shape[1]
+    if count == 1:
+        return samples[:, 0]
+    if channel == "mix":
+        return samples.mean(axis=1)
+    if channel is None:
+        raise UserError(where, f"has {count} channels",
+                        "say --channel 0, 1, ... or --channel mix, or add reco2file_and_channel")
+    if not 0 <= channel < count:
+        raise UserError(where, f"has {count} channels and no channel {channel}", "0 is the first")
+    return np.ascontiguousarray(samples[:, channel])
+
+
+def parse_channel(text):
+    """The value of a --channel option: a number from 0, or "mix"."""
+    return text if text == "mix" else int(text)
+
+
+def audio_info(rxfilename):
+    """(num_samples, rate in Hz, num_channels) by the header; a pipe other than ours is run.
+
+    raises AudioError as read_audio, as far as a header can tell
+    """
+    source, filters = split_filters(rxfilename.strip())
+    if source.endswith("|"):
+        samples, rate = load(source)
+        count, channels = samples.shape
+    else:
+        with _open(source) as file:
+            count, rate, channels = file.frames, file.samplerate, file.channels
+    for name, value in filters:
+        count = speed_length(count, value) if name == "speed" else count
+    return count, rate, channels
+
+
+def for_each_utt(data, utts, rate=None, channel=None):
+    """Yields (utt, float32 (num_samples,), rate); each recording is read once.
+
+    data     DataDir; utts: of it, which come ordered by their recordings' first appearance
+    rate     Hz to resample to, None to leave as it is
+    channel  as for read_audio; reco2file_and_channel goes before it
+    Broken utterances are named and skipped; UserError if they are more than 5 %,
+    or if one has several channels and nothing says which.
+    """
+    segments = {}
+    for utt in utts:
+        recording, start, end = data.segment(utt)
+        segments.setdefault(recording, []).append((utt, start, end))
+    broken, noted = 0, False
+    for recording, parts in segments.items():
+        try:
+            if recording not in data.wav_scp:
+                raise AudioError(data.path / "wav.scp", f"{recording} is not here")
+            side = data.channel(recording)
+            samples, found = read_audio(data.wav_scp[recording], channel if side is None else side)
+        except AudioError as error:
+            broken += _skip([utt for utt, _, _ in parts], error, broken, data, utts)
+            continue
+        if rate and found != rate:
+            if not noted:
+                less = f", nothing above {found / 2:g} Hz" if found < rate else ""
+                log(f"{data.path}: resampling {found} Hz to {rate} Hz{less}")
+            noted = True
+            samples = resample(samples, found, rate)
+        for utt, start, end in parts:
+            try:
+                yield utt, cut(samples, rate or found, start, end, f"{data.path}/segments"), \
+                    rate or found
+            except AudioError as error:
+                broken += _skip([utt], error, broken, data, utts)
+
+
+def _skip(skipped, error, broken, data, utts):
+    names = ", ".join(skipped[:3]) + (f" and {len(skipped) - 3} more" if len(skipped) > 3 else "")
+    log(f"skipped {names}: {error.line}")
+    if broken + len(skipped) > MAX_BROKEN * len(utts):
+        raise UserError(data.path, f"{broken + len(skipped)} of {len(utts)} utterances are broken, "
+                        f"more than {MAX_BROKEN:.0%}", "run fix_data_dir.py --audio true")
+    return len(skipped)
+
+
+def cut(samples, rate, start, end, where):
+    """The samples from start to end in s; end -1, or a little too late, is the recording's."""
+    length = len(samples) / rate
+    if end > length + MAX_OVERSHOOT or start >= length:
+        raise AudioError(where, f"{start:g} s to {end:g} s of a recording of {length:.2f} s",
+                         "run fix_data_dir.py --clip true")
+    return samples[round(start * rate):len(samples) if end == -1 else round(end * rate)]
+
+
+def resample(samples, from_rate, to_rate):
+    """float32 (num_samples, ...) at another rate"""
+    return soxr.resample(samples, from_rate, to_rate).astype(np.float32, copy=False)
+
+
+# our own filters
+
+def split_filters(rxfilename):
+    """(the rxfilename below, [("speed" or "volume", factor), ...] to apply to it in this order)"""
+    if not rxfilename.endswith("|"):
+        return rxfilename, []
+    match = _FILTER.match(rxfilename[:-1].rstrip())
+    if not match or _SHELL.search(match["arguments"]):
+        return rxfilename, []
+    try:
+        *options, source = shlex.split(match["arguments"])
+        filters = [(name.removeprefix("--"), float(value))
+                   for name, value in zip(options[::2], options[1::2], strict=True)]
+    except ValueError:
+        return rxfilename, []
+    upstream = (match["upstream"] or "").strip()
+    if {name for name, _ in filters} - {"speed", "volume"} or (source == "-") != bool(upstream):
+        return rxfilename, []
+    below, earlier = split_filters(f"{upstream} |" if upstream else source)
+    return below, [*earlier, *filters]
+
+
+def apply_filters(samples, rate, filters):
+    """float32 (num_samples, num_channels) as audio_filter.py writes it, 16 bits a sample."""
+    for name, value in filters:
+        if name == "speed":   # as sox's speed: tempo and pitch
+            count = speed_length(len(samples), value)
+            samples = resample(samples, rate * value, rate)[:count]
+            samples = np.pad(samples, [(0, count - len(samples)), (0, 0)])
+        else:
+            samples = samples * np.float32(value)
+        samples = np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.float32) / 32768
+    return samples
+
+
+def speed_length(count, factor):
+    return round(count / factor)
+
+
+# reading
+
+def load(rxfilename, stdin=subprocess.DEVNULL):
+    """float32 (num_samples, num_channels), rate"""
+    source, filters = split_filters(rxfilename)
+    file = _open(io.BytesIO(_run(source, stdin)) if source.endswith("|") else source, source)
+    try:
+        with file:
+            samples = file.read(dtype="float32", always_2d=True)
+            expected, rate = file.frames, file.samplerate
+    except soundfile.LibsndfileError as error:
+        raise _broken(source, f"cannot be decoded, {_reason(error)}") from None
+    # An MP3's own count may be off by its encoder's delay.
+    if len(samples) < expected - 0.02 * expected - 2000 or not len(samples):
+        raise _broken(source, f"truncated, {len(samples)} of {expected} samples")
+    return apply_filters(samples, rate, filters), rate
+
+
+def _open(source, name=None):
+    name = source if name is None else name
+    try:
+        file = soundfile.SoundFile(source)
+    except (soundfile.LibsndfileError, RuntimeError, OSError, ValueError) as error:
+        raise _broken(name, *_why(name, source, error)) from None
+    short = _SHORT.search(file.extra_info) if "should be" in file.extra_info else None
+    if short and _STREAM > int(short[1]) > int(short[2]):
+        raise _broken(name, f"truncated, {int(short[2])} of {int(short[1])} bytes of samples")
+    if file.frames == 0:
+        raise _broken(name, "has no samples")
+    if file.format == "OGG" and not isinstance(source, io.BytesIO) and _ogg_ends_early(source):
+        raise _broken(name, "truncated, the Ogg stream has no last page")
+    return file
+
+
+def _why(name, source, error):
+    """(what, what to do) of a file that soundfile does not open."""
+    if isinstance(source, io.BytesIO):
+        if not source.getbuffer().nbytes:
+            return "the command wrote nothing", "try it in a shell"
+        return f"the command's output is no sound file, {_reason(error)}", "try it in a shell"
+    path = Path(name)
+    if not name or "\0" in name:
+        return "not a file name", None
+    if not path.exists():
+        relative = f", relative to {Path.cwd()}" if not path.is_absolute() else ""
+        return f"no such file{relative}", None
+    if path.is_file() and not path.stat().st_size:
+        return "empty file, 0 bytes", "fetch it again, or run fix_data_dir.py"
+    return f"not readable as sound, {_reason(error)}", "convert it, or run fix_data_dir.py"
+
+
+def _reason(error):
+    return getattr(error, "error_string", str(error)).removeprefix("Error : ").rstrip(".")
+
+
+def _broken(name, what, do="fetch it again, or run fix_data_dir.py"):
+    return AudioError(name, what, do)
+
+
+def _ogg_ends_early(path):
+    """Whether the last page of an Ogg file lacks the mark of a stream's end."""
+    with Path(path).open("rb") as file:
+        file.seek(max(0, Path(path).stat().st_size - 70000))
+        tail = file.read()
+    page = tail.rfind(b"OggS")
+    return page < 0 or len(tail) <= page + 5 or not tail[page + 5] & 4
+
+
+def _run(rxfilename, stdin):
+    """What the command of a pipe writes."""
+    # A reader that stops early, such as head, ends its upstream by SIGPIPE: that is no failure.
+    done = subprocess.run(["bash", "-c", "set -o pipefail; " + rxfilename[:-1]],
+                          stdin=stdin, capture_output=True, check=False)
+    if done.returncode not in (0, 128 + 13):
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise _broken(rxfilename, f"the command ended with status {done.returncode}"
+                      + (f": {lines[-1]}" if lines else ""), "try it in a shell")
+    return _fill_in_size(done.stdout)
+
+
+def _fill_in_size(wav):
+    """A WAV whose writer left the data chunk's size 0 because it wrote to a pipe."""
+    at = wav.find(b"data", 12, 4096) + 4
+    if wav[:4] == b"RIFF" and at > 4 and wav[at:at + 4] == bytes(4) and len(wav) > at + 4:
+        return wav[:at] + b"\xff\xff\xff\xff" + wav[at + 4:]
+    return wav
