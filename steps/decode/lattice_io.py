@@ -184,10 +184,8 @@ def _parse(words, num_states, compact):
     count, extra, at, end = 0, num_states, 0, len(words)
     failed = (-1, arc_ints[:, :0], arc_floats[:, :0], finals[:, :0])
     for state in range(num_states):
-        if at + 5 > end:
-            # A state without a string has 4 words; the last one may end just there.
-            if compact or at + 4 > end:
-                return failed
+        if at + (5 if compact else 4) > end:
+            return failed
         last = state
         graph, acoustic = floats[at], floats[at + 1]
         at += 2
