@@ -1,0 +1,120 @@
+"""Pronunciation lexicons: read them, mark positions in the word, tell homophones apart.
+
+An entry is (word, prob, phones): the word, p(phones | word) relative to its likeliest
+pronunciation (Kaldi's 0 < prob <= 1), and a tuple of phones.
+"""
+
+import math
+from typing import NamedTuple
+
+from utils.data.tables import read_lines
+from utils.step import UserError
+
+FORBIDDEN_WORDS = {"<eps>", "<s>", "</s>", "#0"}
+
+
+class Entry(NamedTuple):
+    word: str
+    prob: float
+    phones: tuple
+
+
+class Problem(NamedTuple):
+    """What is wrong with a line: the arguments of UserError."""
+    where: str
+    what: str
+    do: str = None
+
+
+def split_fields(line):
+    """Fields between spaces and tabs, and nothing else: other white space stays in its field,
+    where the checks find it."""
+    return [field for field in line.replace("\t", " ").split(" ") if field]
+
+
+def scan_lexicon(path, num_probs=0):
+    """Entries and problems of lexicon.txt (num_probs 0), lexiconp.txt (1) or
+    lexiconp_silprob.txt (4, of which the first is the entry's).
+
+    returns  [(line number, Entry)], [Problem]
+    """
+    entries, problems, seen = [], [], {}
+    for number, line in enumerate(read_lines(path), 1):
+        fields = split_fields(line.removesuffix("\r"))
+        problem = _check_fields(fields, num_probs)
+        if problem:
+            problems.append(Problem(f"{path}:{number}", *problem))
+            continue
+        entry = Entry(fields[0], float(fields[1]) if num_probs else 1.0,
+                      tuple(fields[1 + num_probs:]))
+        first = seen.setdefault((entry.word, entry.phones), number)
+        if first != number:
+            problems.append(Problem(f"{path}:{number}", f"the same pronunciation of {entry.word} "
+                                    f"stands in line {first}", "remove one of them"))
+        entries.append((number, entry))
+    if not entries and not problems:
+        problems.append(Problem(str(path), "no words in it"))
+    return entries, problems
+
+
+def read_lexicon(path, num_probs=0):
+    """Entries of a lexicon file as scan_lexicon reads it; the first problem is raised."""
+    entries, problems = scan_lexicon(path, num_probs)
+    if problems:
+        raise UserError(*problems[0])
+    return [entry for _, entry in entries]
+
+
+def _check_fields(fields, num_probs):
+    if not fields:
+        return "empty line", "remove it"
+    word = fields[0]
+    if word in FORBIDDEN_WORDS:
+        return f"{word} may not be in the lexicon", "prepare_lang.py adds it where it belongs"
+    for field in fields[1: 1 + num_probs]:
+        if not _is_probability(field):
+            return (f"{word}: {field} is not a probability in (0, 1]",
+                    "expected `word probability phones`")
+    if len(fields) < 2 + num_probs:
+        return f"{word} has no pronunciation", "add its phones, or remove it"
+    return None
+
+
+def _is_probability(text):
+    try:
+        value = float(text)
+    except ValueError:
+        return False
+    return math.isfinite(value) and 0 < value <= 1
+
+
+def mark_positions(entries):
+    """Entries with _B, _I, _E, _S after each phone: begin, inside, end of the word, or alone."""
+    return [Entry(e.word, e.prob, _positions(e.phones)) for e in entries]
+
+
+def _positions(phones):
+    if len(phones) == 1:
+        return (phones[0] + "_S",)
+    return (phones[0] + "_B", *[p + "_I" for p in phones[1:-1]], phones[-1] + "_E")
+
+
+def add_disambig(entries):
+    """Append #1, #2, ... where a pronunciation is shared or begins a longer one.
+
+    returns  the entries in the same order, and the highest number used: Kaldi's
+             add_lex_disambig, which makes L_disambig.fst o G.fst determinizable
+    """
+    count, prefixes = {}, set()
+    for entry in entries:
+        count[entry.phones] = count.get(entry.phones, 0) + 1
+        prefixes.update(entry.phones[:n] for n in range(1, len(entry.phones)))
+    used, highest, result = {}, 0, []
+    for entry in entries:
+        phones = entry.phones
+        if count[phones] > 1 or phones in prefixes:
+            used[phones] = number = used.get(phones, 0) + 1
+            highest = max(highest, number)
+            phones = (*phones, f"#{number}")
+        result.append(Entry(entry.word, entry.prob, phones))
+    return result, highest
