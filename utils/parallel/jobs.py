@@ -152,7 +152,7 @@ def describe(status):
     """A status in words."""
     if status <= 128:
         return f"exit status {status}"
-    import signal   # only here: its enums cost start-up time
+    import signal
 
     names = {s.value: s.name for s in signal.Signals}
     name = names.get(status - 128, f"signal {status - 128}")
