@@ -32,10 +32,6 @@ _STREAM = 0x7FFFF000    # sizes from here on say that a pipe's writer did not kn
 class AudioError(UserError):
     """A sound file that cannot be used; for_each_utt skips it as long as there are few."""
 
-    def __init__(self, where, what, do=None):
-        super().__init__(where, what, do)
-        self.line = f"{where}: {what}" + (f" ({do})" if do else "")
-
 
 def read_audio(rxfilename, channel=None):
     """float32 (num_samples,) in [-1, 1], and the rate in Hz.
@@ -126,7 +122,7 @@ def _skip(skipped, error, broken, data, utts):
     log(f"skipped {names}: {error.line}")
     if broken + len(skipped) > MAX_BROKEN * len(utts):
         raise UserError(data.path, f"{broken + len(skipped)} of {len(utts)} utterances are broken, "
-                        f"more than {MAX_BROKEN:.0%}", "run fix_data_dir.py --audio true")
+                        f"more than {MAX_BROKEN:.0%}", "run fix_data_dir.py --audio full")
     return len(skipped)
 
 
@@ -135,7 +131,7 @@ def cut(samples, rate, start, end, where):
     length = len(samples) / rate
     if end > length + MAX_OVERSHOOT or start >= length:
         raise AudioError(where, f"{start:g} s to {end:g} s of a recording of {length:.2f} s",
-                         "run fix_data_dir.py --clip true")
+                         "run fix_data_dir.py --clip")
     return samples[round(start * rate):len(samples) if end == -1 else round(end * rate)]
 
 
@@ -186,7 +182,7 @@ def speed_length(count, factor):
 # reading
 
 def load(rxfilename, stdin=subprocess.DEVNULL):
-    """float32 (num_samples, num_channels), rate"""
+    """float32 (num_samples, num_channels) and the rate; stdin is for the command of a pipe"""
     source, filters = split_filters(rxfilename)
     file = _open(io.BytesIO(_run(source, stdin)) if source.endswith("|") else source, source)
     try:

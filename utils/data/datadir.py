@@ -98,7 +98,7 @@ class DataDir:
         value = self.table("reco2file_and_channel").get(recording)
         if value is None:
             return None
-        channel = value.split()[-1]
+        channel = value.split(" ")[-1]
         if channel.isdecimal():
             return max(int(channel) - 1, 0)   # Kaldi's sides are A and B, or count from 1
         if len(channel) == 1 and channel.upper() in "ABCDEFGH":
@@ -165,7 +165,7 @@ def parse_segment(value, path, utt):
 
 def _seconds(text, path, utt):
     try:
-        value = float(text)
+        value = float(text) if "_" not in text else float("nan")
     except ValueError:
         value = float("nan")
     if not abs(value) < float("inf"):

@@ -45,6 +45,8 @@ def read_lines(path):
         data = path.read_bytes()
     except FileNotFoundError:
         raise UserError(path, "no such file") from None
+    except OSError as error:
+        raise UserError(path, f"cannot be read, {error.strerror}") from None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
