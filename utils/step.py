@@ -44,7 +44,9 @@ class UserError(SystemExit):
     """
 
     def __init__(self, where, what, do=None):
-        super().__init__(f"{_name}: {where}: {what}" + (f" ({do})" if do else ""))
+        self.line = f"{where}: {what}" + (f" ({do})" if do else "")
+        super().__init__(f"{_name}: {self.line}")
+        self.what, self.do = what, do
 
 
 def log(message):
@@ -182,11 +184,15 @@ class Step:
         Each job sees this run's own command line; log files are <log_dir>/<step>.JOB.log.
         arguments: a command line to use in place of this run's own
         """
-        command = [*shlex.split(self.args.cmd), f"JOB=1:{num_jobs}",
-                   f"{log_dir}/{self.name}.JOB.log", sys.executable, str(self.file),
-                   *(self.argv if arguments is None else map(str, arguments)),
-                   "--nj", str(num_jobs), "--job", "JOB", "--work", str(work)]
-        run_command(command)
+        run_command([*shlex.split(self.args.cmd), f"JOB=1:{num_jobs}",
+                     f"{log_dir}/{self.name}.JOB.log",
+                     *self.job_command(num_jobs, work, arguments)])
+
+    def job_command(self, num_jobs, work, arguments=None):
+        """This script's command line as one job of many, with a literal JOB for its number."""
+        return [sys.executable, str(self.file),
+                *(self.argv if arguments is None else map(str, arguments)),
+                "--nj", str(num_jobs), "--job", "JOB", "--work", str(work)]
 
 
 def run_command(command):
