@@ -96,9 +96,12 @@ def _substitute(request, text, job):
     return text.replace(request.variable, str(job)) if request.variable else text
 
 
-def make_log_dirs(request):
+def prepare_logs(request):
+    """Make the logs' directories, and remove old logs: a tail shown is never that of last time."""
     for job in request.jobs:
-        log_of(request, job).parent.mkdir(parents=True, exist_ok=True)
+        log = log_of(request, job)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.unlink(missing_ok=True)
 
 
 def job_environment(request):
@@ -124,12 +127,12 @@ def explain(request, failed):
 
     failed  {job: why, e.g. "exit status 1"}
     """
-    width = f"{len(failed)} of {len(request.jobs)} jobs failed"
-    lines = [f"{request.prog}: {width}" if len(request.jobs) > 1 else f"{request.prog}: failed"]
-    for count, (job, why) in enumerate(sorted(failed.items())):
+    count = f"{len(failed)} of {len(request.jobs)} jobs failed"
+    lines = [f"{request.prog}: {count}"] if len(request.jobs) > 1 else []
+    for shown, (job, why) in enumerate(sorted(failed.items())):
         log = log_of(request, job)
         lines.append(f"{request.prog}: {log}: {why}")
-        if count < TAILS_SHOWN:
+        if shown < TAILS_SHOWN:
             lines += [f"  {line}" for line in tail(log)]
     sys.stderr.buffer.write(os.fsencode("\n".join(lines) + "\n"))
     sys.stderr.flush()

@@ -24,7 +24,6 @@ e.g. utils/parallel/run.py JOB=1:2 exp/log/hello.JOB.log echo "this is job JOB"
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -37,18 +36,18 @@ from utils.parallel.jobs import (
     header,
     job_environment,
     log_of,
-    make_log_dirs,
     parse,
+    prepare_logs,
     trailer,
 )
+from utils.parallel.signals import Signals
 
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 GRACE = 3.0   # seconds between SIGTERM and SIGKILL
 
 
 def main(argv=None):
     request = parse(__doc__, sys.argv[1:] if argv is None else argv)
-    make_log_dirs(request)
+    prepare_logs(request)
     at_once = request.max_jobs_run or max(1, len(os.sched_getaffinity(0)) // request.num_threads)
     with Signals() as signals:
         failed, stopped_by = run_all(request, at_once, signals)
@@ -59,40 +58,6 @@ def main(argv=None):
         explain(request, failed)
         return 1
     return 0
-
-
-class Signals:
-    """Wakes wait() when a child ends or this process is asked to stop; .asked names the signal.
-
-    Handlers only take notes, so that no job can start between a signal and its handling unseen.
-    """
-
-    def __enter__(self):
-        self.asked = None
-        self.parent = os.getppid()
-        self.reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self.writer = writer
-        self.old = {s: signal.signal(s, self._note) for s in (*STOP_SIGNALS, signal.SIGCHLD)}
-        self.old_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        return self
-
-    def __exit__(self, *_):
-        signal.set_wakeup_fd(self.old_fd)
-        for number, handler in self.old.items():
-            signal.signal(number, handler)
-        os.close(self.reader)
-        os.close(self.writer)
-
-    def _note(self, number, _frame):
-        if number != signal.SIGCHLD:
-            self.asked = signal.Signals(number).name
-
-    def wait(self, seconds):
-        if select.select([self.reader], [], [], seconds)[0]:
-            with contextlib.suppress(BlockingIOError):
-                os.read(self.reader, 4096)
-        if os.getppid() != self.parent:
-            self.asked = self.asked or "the end of its parent"
 
 
 def run_all(request, at_once, signals):
