@@ -1,0 +1,98 @@
+"""Words to be scored: best paths of lattices, joined subwords, words replaced or left out."""
+
+import json
+import unicodedata
+from pathlib import Path
+
+from steps.decode.lattice import read_lattices
+from utils.data.tables import read_lines, read_table
+from utils.lang.langdir import read_symbols, symbol_list
+from utils.step import UserError
+
+
+def write_best_paths(lattice_files, settings, path):
+    """Write a line of JSON for each lattice: [utt, [[word ids] of each setting]].
+
+    settings   [(LM weight, word insertion penalty)]
+    """
+    with Path(path).open("w", encoding="utf-8") as file:
+        for lattices in lattice_files:
+            for utt, lattice in read_lattices(lattices):
+                paths = [lattice.best_path(float(lmwt), float(wip))[0] for lmwt, wip in settings]
+                file.write(json.dumps([utt, paths]) + "\n")
+
+
+def read_best_paths(paths, settings, graph, mapping):
+    """{setting: {utt: words}} of write_best_paths' files.
+
+    graph     directory with words.txt; with bpe.model its words are subwords, to be joined
+    mapping   of read_filter
+    """
+    symbols = symbol_list(read_symbols(Path(graph) / "words.txt"))
+    join = _subword_joiner(graph)
+    texts = {setting: {} for setting in settings}
+    for path in paths:
+        for line in read_lines(path):
+            utt, ids_of_settings = json.loads(line)
+            for setting, ids in zip(settings, ids_of_settings, strict=True):
+                if ids and max(ids) >= len(symbols):
+                    raise UserError(f"{graph}/words.txt", f"no word {max(ids)}, which is in the "
+                                    f"lattice of {utt}", "give the graph it was decoded with")
+                texts[setting][utt] = filtered(join([symbols[i] for i in ids]), mapping)
+    return texts
+
+
+def read_references(data, mapping):
+    """{utt: words} of <data>/text, and <data>/utt2spk; a reference may be empty."""
+    refs = {utt: filtered(text.split(), mapping)
+            for utt, text in read_table(Path(data) / "text", empty_ok=True).items()}
+    utt2spk = read_table(Path(data) / "utt2spk")
+    for utt in refs:
+        if utt not in utt2spk:
+            raise UserError(f"{data}/utt2spk", f"{utt} of text is not here", "fix_data_dir.py")
+    if not any(refs.values()):
+        raise UserError(f"{data}/text", "there is no word to score")
+    return refs, utt2spk
+
+
+def read_groups(data, name, utt2spk):
+    """{utt: group} of a utt2* or spk2* table of a data directory."""
+    table = read_table(Path(data) / name)
+    groups = {}
+    for utt, spk in utt2spk.items():
+        key = spk if name.startswith("spk2") else utt
+        if key not in table:
+            raise UserError(f"{data}/{name}", f"{key} is not here", "every one needs its group")
+        groups[utt] = table[key]
+    return groups
+
+
+def read_filter(path):
+    """{word: [words in its place]} from lines `word [word ...]`; a word alone is left out.
+
+    A line that starts with "# " is a comment. No path, no words.
+    """
+    mapping = {}
+    for number, line in enumerate(read_lines(path) if path else [], 1):
+        fields = [unicodedata.normalize("NFC", word) for word in line.split()]
+        if not fields or line.startswith("# "):
+            continue
+        if fields[0] in mapping:
+            raise UserError(f"{path}:{number}", f"{fields[0]} is here twice")
+        mapping[fields[0]] = fields[1:]
+    return mapping
+
+
+def filtered(words, mapping):
+    """Words in NFC, so that what looks the same is the same, replaced as read_filter says."""
+    words = [unicodedata.normalize("NFC", word) for word in words]
+    if not mapping:
+        return words
+    return [new for word in words for new in mapping.get(word, [word])]
+
+
+def _subword_joiner(graph):
+    if not (Path(graph) / "bpe.model").is_file():
+        return list
+    from utils.lang.subwords import join_subwords
+    return join_subwords

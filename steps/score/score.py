@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""Score lattices: word and character errors at every LM weight and insertion penalty.
+
+in   <data>/text utt2spk          and, if there, utt2accent and spk2gender
+     <graph>/words.txt            a graph or lang directory; with bpe.model, subwords are joined
+     <decode>/lat.JOB.gz num_jobs
+out  <decode>/wer_LMWT_WIP cer_LMWT_WIP      Kaldi's compute-wer lines
+     <decode>/best_wer best_cer   at the setting chosen on --dev, then at the one chosen Kaldi's
+                                  way, on the scored set itself; without --dev the latter alone
+     <decode>/scoring/            at the setting of best_wer: report.txt, summary.json, ref.txt,
+                                  hyp.txt, per_utt per_spk ops (Kaldi's), by_GROUP, utts.tsv
+                                  (counts), ref.trn hyp.trn (sctk sclite -s -i spu_id -r ref.trn
+                                  trn -h hyp.trn trn)
+
+An utterance of <data>/text without a lattice counts as deleted. %WER is Kaldi's: the least number
+of errors. sclite aligns with other costs; its total is in the report, and now and then higher.
+Characters are code points without the spaces between words, as in Kaldi.
+
+e.g. steps/score/score.py --dev exp/tri1/decode_dev data/test exp/tri1/graph exp/tri1/decode_test
+"""
+
+import shutil
+from pathlib import Path
+
+from steps.score.hypotheses import (
+    read_best_paths,
+    read_filter,
+    read_references,
+    write_best_paths,
+)
+from steps.score.report import Scored, best_lines, report_text, summarise, write_scoring
+from steps.score.wer import (
+    characters,
+    characters_and_spaces,
+    count_all,
+    error_line,
+    read_errors,
+    report,
+)
+from utils.step import Step, UserError, share
+
+GROUPS = ["utt2accent", "spk2gender"]   # scored apart wherever a data directory has them
+
+
+def main(argv=None):
+    step = Step(__file__, __doc__, jobs=2)
+    step.add("--dev", default="", help="decode directory, scored already, to choose LMWT, WIP on")
+    step.add("--min-lmwt", type=int, default=7, help="lowest LM weight (default 7)")
+    step.add("--max-lmwt", type=int, default=17, help="highest LM weight (default 17)")
+    step.add("--word-ins-penalty", default="0.0,0.5,1.0",
+             help="word insertion penalties, with commas (default 0.0,0.5,1.0)")
+    step.add("--filter", default="", help="file of words to leave out or to replace, in reference "
+             "and hypothesis: `word [word ...]` a line")
+    step.add("--group", action="append", default=[],
+             help="utt2* or spk2* table of <data> to score apart (default utt2accent, spk2gender)")
+    step.add("--cer-spaces", action="store_true", help="count the space between words in CER")
+    step.add("--seed", type=int, default=0, help="of the bootstrap (default 0)")
+    step.add("data", help="data directory")
+    step.add("graph", help="graph or lang directory")
+    step.add("decode", help="decode directory")
+    args = step.parse(argv)
+    settings = settings_of(args)
+    lattices = lattice_files(Path(args.decode))
+    if step.is_job:
+        write_best_paths(share(lattices, args.job, args.nj), settings,
+                         Path(args.work) / f"hyps.{args.job}")
+        return 0
+    groups = args.group or [name for name in GROUPS if (Path(args.data) / name).is_file()]
+    dev_files = [Path(args.dev) / f"{name}_{lmwt}_{wip}" for name in ["wer", "cer"]
+                 for lmwt, wip in settings if args.dev]
+    inputs = [Path(args.data) / name for name in ["text", "utt2spk", *groups]]
+    inputs += [Path(args.graph) / name for name in ["words.txt", "bpe.model"]]
+    if step.up_to_date(args.decode, [*inputs, args.filter, *lattices, *dev_files]):
+        return 0
+
+    mapping = read_filter(args.filter)
+    refs, utt2spk = read_references(args.data, mapping)
+    on_dev = {name: dev_errors(args.dev, name, settings) for name in ["wer", "cer"]}
+    with step.output(args.decode) as out:
+        work = out / "hyps"
+        work.mkdir()
+        num_jobs = step.num_jobs(len(lattices), "lattice archives")
+        if num_jobs == 1:
+            write_best_paths(lattices, settings, work / "hyps.1")
+        else:
+            step.run_jobs(num_jobs, f"{args.decode}/log", work)
+        texts = read_best_paths([work / f"hyps.{job}" for job in range(1, num_jobs + 1)],
+                                settings, args.graph, mapping)
+        shutil.rmtree(work)
+        scored = count_settings(refs, texts,
+                                characters_and_spaces if args.cer_spaces else characters)
+        for (lmwt, wip), one in scored.items():
+            missing = len(refs.keys() - one.texts.keys())
+            (out / f"wer_{lmwt}_{wip}").write_text(report(one.words, missing))
+            (out / f"cer_{lmwt}_{wip}").write_text(report(one.chars, missing, "CER"))
+        lines, chosen = best_lines(scored, "wer", args.decode, on_dev["wer"], args.dev)
+        (out / "best_wer").write_text("".join(lines))
+        (out / "best_cer").write_text("".join(
+            best_lines(scored, "cer", args.decode, on_dev["cer"], args.dev)[0]))
+        best = scored[chosen[0]]
+        summary = summarise(best, scored[chosen[-1]], args.dev or args.decode, refs, utt2spk,
+                            args.seed)
+        write_scoring(out / "scoring", args.data, refs, utt2spk, best, summary,
+                      report_text(summary, best, args.decode, lines), groups)
+    return step.finish(f"{error_line(best.counts('wer'))}, {len(refs)} utterances")
+
+
+def settings_of(args):
+    """[(LM weight, penalty)], the penalty as it was written, since it is part of file names."""
+    penalties = args.word_ins_penalty.split(",")
+    try:
+        [float(penalty) for penalty in penalties]
+    except ValueError:
+        raise UserError("--word-ins-penalty", f"{args.word_ins_penalty} are not numbers",
+                        "such as 0.0,0.5,1.0") from None
+    if not 0 < args.min_lmwt <= args.max_lmwt:
+        raise UserError("--min-lmwt", f"no LM weight from {args.min_lmwt} to {args.max_lmwt}")
+    return [(lmwt, penalty) for lmwt in range(args.min_lmwt, args.max_lmwt + 1)
+            for penalty in penalties]
+
+
+def lattice_files(decode):
+    """The lattices of a decode directory, as many as num_jobs says."""
+    if not (decode / "num_jobs").is_file():
+        raise UserError(decode, "no num_jobs here", "decode first: steps/decode/decode.py")
+    count = int((decode / "num_jobs").read_text())
+    files = [decode / f"lat.{job}.gz" for job in range(1, count + 1)]
+    for file in files:
+        if not file.is_file():
+            raise UserError(file, "no such file", f"num_jobs says {count}; decode again")
+    return files
+
+
+def count_settings(refs, texts, split):
+    """{setting: Scored} of {setting: {utt: words}}; split makes characters of words."""
+    ref_chars = {utt: split(words) for utt, words in refs.items()}
+    return {setting: Scored(setting, hyps, count_all(refs, hyps),
+                            count_all(ref_chars, {u: split(w) for u, w in hyps.items()}))
+            for setting, hyps in texts.items()}
+
+
+def dev_errors(dev, name, settings):
+    """{setting: errors} of the wer_ or cer_ files of dev; {} if there is no dev."""
+    errors = {}
+    for lmwt, wip in settings if dev else []:
+        path = Path(dev) / f"{name}_{lmwt}_{wip}"
+        if not path.is_file():
+            raise UserError(path, "no such file", "score the development set first, "
+                            "with the same LM weights and insertion penalties")
+        errors[lmwt, wip] = read_errors(path)
+    return errors
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
