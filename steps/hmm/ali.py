@@ -1,0 +1,84 @@
+"""Alignments: one transition-id a frame, in gzipped Kaldi text archives ali.JOB.gz."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+
+from utils.step import UserError
+
+
+def write_ali(path, alignments):
+    """Write (utt, int array of transition-ids) pairs as lines `utt t1 t2 ...`."""
+    with gzip.open(path, "wt", encoding="utf-8", compresslevel=4) as file:
+        for utt, tids in alignments:
+            file.write(f"{utt} {' '.join(map(str, tids.tolist()))}\n")
+
+
+def read_ali(directory):
+    """{utt: int32 (num_frames,)} of all ali.*.gz of a directory."""
+    directory = Path(directory)
+    files = sorted(directory.glob("ali.*.gz"), key=lambda p: int(p.name.split(".")[1]))
+    if not files:
+        raise UserError(directory, "has no ali.*.gz", "align first: steps/hmm/align.py")
+    alignments = {}
+    for path in files:
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                utt, _, values = line.rstrip("\n").partition(" ")
+                try:
+                    alignments[utt] = np.array(values.split(), np.int32)
+                except ValueError:
+                    raise UserError(f"{path}:{number}", f"{utt} has something that is no number",
+                                    "align anew") from None
+    return alignments
+
+
+def phone_bounds(tids, transitions):
+    """Where each phone begins: int (num_phones + 1,), the last one the number of frames."""
+    ends = np.flatnonzero(transitions.tid_is_final[tids]) + 1
+    return np.concatenate([[0], ends])
+
+
+def phones_of(tids, transitions):
+    """int32 (num_phones,) phones of an alignment, and their bounds in frames."""
+    bounds = phone_bounds(tids, transitions)
+    return transitions.tid2phone[tids[bounds[:-1]]], bounds
+
+
+def phone_windows(phones, width=3):
+    """Each phone with its neighbours, 0 beyond the edges: int32 (num_phones, width)."""
+    side = width // 2
+    padded = np.concatenate([np.zeros(side, np.int32), phones, np.zeros(side, np.int32)])
+    return np.stack([padded[k:k + len(phones)] for k in range(width)], 1).astype(np.int32)
+
+
+def frame_windows(tids, transitions, width=3):
+    """Window of phones and pdf class at each frame: int32 (num_frames, width), (num_frames,)."""
+    phones, bounds = phones_of(tids, transitions)
+    windows = np.repeat(phone_windows(phones, width), np.diff(bounds), axis=0)
+    return windows, pdf_classes(transitions)[tids]
+
+
+def pdf_classes(transitions):
+    """int32 (num_tids + 1,): pdf class of each transition-id's HMM state."""
+    classes = [transitions.topo.states(int(p))[int(s)][0]
+               for p, s in zip(transitions.tid2phone, transitions.tid2hmm_state, strict=True)]
+    classes[0] = -1
+    return np.array(classes, np.int32)
+
+
+def convert(tids, old, new, tree):
+    """The same path in the transition-ids of another tree; phones and topologies are the same.
+
+    tids  int32 (num_frames,) of `old`;  returns int32 (num_frames,) of `new`
+    """
+    phones, bounds = phones_of(tids, old)
+    windows = phone_windows(phones, tree.context_width)
+    classes = pdf_classes(old)[tids]
+    pdfs = tree.pdfs(np.repeat(windows, np.diff(bounds), axis=0), classes)
+    place = tids - old.first_tid[old.tid2state[tids]]
+    states = [new.state_index(p, s, f, f) for p, s, f in zip(
+        old.tid2phone[tids].tolist(), old.tid2hmm_state[tids].tolist(), pdfs.tolist(),
+        strict=True)]
+    return (new.first_tid[states] + place).astype(np.int32)

@@ -1,0 +1,232 @@
+"""One job's share of the training data, in memory, and what the training steps ask of it.
+
+The steps start one worker per job through utils/parallel/pool.py; each holds a Share and answers
+tasks: align, accumulate, and so on. Memory is bounded by the share, not by the corpus.
+"""
+
+import numpy as np
+
+from steps.features.transform import apply_affine
+from steps.hmm import ali, gmm
+from steps.hmm.train_graph import GraphBuilder
+from steps.hmm.transitions import TransitionModel
+from steps.hmm.viterbi import align
+
+ACOUSTIC_SCALE = 0.1     # of alignments, as in Kaldi
+SILENCE_WEIGHT = 0.0     # of silence frames in speaker adaptation
+
+
+class Share:
+    """Features, transcripts and alignments of one job's utterances.
+
+    data       DataDir;  lang  LangDir;  utts  list of this job's utterances
+    pipeline   FeaturePipeline without speaker transforms
+
+    .feats     float32 (num_frames, dim), all utterances one after the other
+    .tids      {utt: int32 (num_frames of utt,)} of those that are aligned
+    """
+
+    def __init__(self, data, lang, utts, pipeline):
+        self.data, self.lang, self.pipeline = data, lang, pipeline
+        self.utts = [utt for utt in utts if utt in data.feats_scp and utt in data.text]
+        self.tids, self.graphs = {}, {}
+        self.transforms = {}
+        self.set_pipeline(pipeline)
+
+    def set_pipeline(self, pipeline):
+        """Load the features anew, e.g. through another LDA matrix."""
+        self.pipeline = pipeline
+        parts = [pipeline.load(utt) for utt in self.utts]
+        ends = np.cumsum([0] + [len(part) for part in parts])
+        self.span = {utt: slice(a, b) for utt, a, b in
+                     zip(self.utts, ends[:-1].tolist(), ends[1:].tolist(), strict=True)}
+        self.base = (np.concatenate(parts) if parts
+                     else np.zeros((0, pipeline.dim), np.float32))
+        self.feats = self.base
+        if self.transforms:
+            self._apply_transforms()
+
+    def set_model(self, tree, topo):
+        """Transition-ids and training graphs of a tree; returns L.fst."""
+        from kaldifst import StdVectorFst, arcsort
+
+        transitions = TransitionModel.from_tree(topo, tree)
+        self.transitions = transitions
+        lexicon = StdVectorFst.read(str(self.lang.path / "L.fst"))
+        arcsort(lexicon, sort_type="olabel")
+        builder = GraphBuilder(lexicon, transitions, tree)
+        self.graphs = {utt: builder.build(self.word_ids(utt)) for utt in self.utts}
+        self.silence = np.isin(transitions.tid2phone, self.lang.silence_phones)
+        return lexicon
+
+    def word_ids(self, utt):
+        """The transcript in word ids, words that the lang directory lacks as its OOV word."""
+        words, oov = self.lang.words, self.lang.oov_id
+        return [words.get(word, oov) for word in self.data.text[utt].split()]
+
+    def align(self, model, log_probs, beams):
+        """Align every utterance; those that fail at one beam are tried at the next.
+
+        model      Gmm;  log_probs  float32 (num_tids + 1,), scaled as graphs count them
+        beams      increasing, in nats of the scaled scores
+        returns    {"log_like", "frames", "retried", "counts" (num_tids + 1,), "failed": lines}
+        """
+        self.tids = {}
+        log_like, retried, failed = 0.0, 0, []
+        for utt in self.utts:
+            graph, span = self.graphs[utt], self.span[utt]
+            frames = span.stop - span.start
+            if graph is None or frames < graph.min_frames:
+                failed.append(f"{utt} " + (
+                    "its words have no pronunciation" if graph is None else
+                    f"{frames} frames are too few, its words need {graph.min_frames}"))
+                continue
+            pdfs, columns = np.unique(self.transitions.tuples[graph.state, 2], return_inverse=True)
+            scores = model.log_likes(self.feats[span], pdfs) * np.float32(ACOUSTIC_SCALE)
+            columns = columns.astype(np.int32)
+            for attempt, beam in enumerate(beams):
+                tids, score = align(graph, scores, columns, log_probs, beam)
+                if tids is not None:
+                    self.tids[utt] = tids
+                    log_like += score / ACOUSTIC_SCALE
+                    retried += attempt > 0
+                    break
+            else:
+                failed.append(f"{utt} no path within beam {beams[-1]:g}: "
+                              "do its words match the sound?")
+        return {"log_like": np.array(log_like), "frames": np.array(len(self.frames())),
+                "retried": np.array(retried), "counts": self.tid_counts(),
+                "failed": np.array(failed, str)}
+
+    def set_alignments(self, alignments, old=None, tree=None):
+        """Take alignments as they are, or convert them from another model's transition-ids."""
+        self.tids = {utt: alignments[utt] for utt in self.utts if utt in alignments
+                     and len(alignments[utt]) == self.span[utt].stop - self.span[utt].start}
+        if old is not None:
+            self.tids = {utt: ali.convert(tids, old, self.transitions, tree)
+                         for utt, tids in self.tids.items()}
+
+    def frames(self):
+        """Indices of the aligned utterances' frames, in the order of aligned()."""
+        spans = [self.span[utt] for utt in self.tids]
+        if not spans:
+            return np.zeros(0, np.int64)
+        return np.concatenate([np.arange(s.start, s.stop) for s in spans])
+
+    def aligned(self):
+        """Transition-ids of all aligned frames, int32 (num_frames,)."""
+        return np.concatenate([np.zeros(0, np.int32), *self.tids.values()])
+
+    def tid_counts(self):
+        return np.bincount(self.aligned(), minlength=self.transitions.num_tids + 1).astype(float)
+
+    def pdfs(self):
+        return self.transitions.tid2pdf[self.aligned()]
+
+    def accumulate(self, model):
+        """Gmm statistics of the aligned frames."""
+        return model.accumulate(self._aligned_feats(), self.pdfs())
+
+    def accumulate_two(self, model):
+        """Posteriors from the adapted features, statistics from the unadapted ones."""
+        frames = self.frames()
+        return model.accumulate(self.feats[frames], self.pdfs(), self.base[frames])
+
+    def single_gaussian_stats(self, labels, num_labels):
+        """Sums of frames by label int (num_frames,): occ, x, x2."""
+        feats = self._aligned_feats().astype(np.float64)
+        occ = np.bincount(labels, minlength=num_labels).astype(float)
+        x, x2 = np.zeros((2, num_labels, feats.shape[1]))
+        if len(feats):
+            for label, rows in gmm.by_pdf(labels):
+                x[label] = feats[rows].sum(0)
+                x2[label] = (feats[rows] ** 2).sum(0)
+        return {"occ": occ, "x": x, "x2": x2}
+
+    def segment_stats(self, model, hmms):
+        """hmmlearn's sums over the segments of each phone: Gmm statistics, but by forward-backward.
+
+        hmms  one PhoneHmm per set of the lang directory's phones, together the Gmm `model`
+        """
+        bounds, owners, start = [], [], 0
+        phone2set = np.zeros(max(self.lang.phones.values()) + 1, np.int32)
+        for index, phones in enumerate(self.lang.sets):
+            phone2set[phones] = index
+        frames = self.frames()
+        for tids in self.tids.values():
+            phones, ends = ali.phones_of(tids, self.transitions)
+            bounds.append(np.stack([ends[:-1], ends[1:]], 1) + start)
+            owners.append(phone2set[phones])
+            start += len(tids)
+        stats = {"occ": np.zeros(model.num_gauss), "x": np.zeros(model.means.shape),
+                 "x2": np.zeros(model.means.shape), "log_like": np.zeros(1)}
+        if not bounds:
+            return stats
+        bounds, owners = np.concatenate(bounds), np.concatenate(owners)
+        first = np.cumsum([0] + [h.n_components * h.n_mix for h in hmms])
+        for index, rows in gmm.by_pdf(owners):
+            segments = bounds[rows]
+            lengths = segments[:, 1] - segments[:, 0]
+            places = frames[np.concatenate([np.arange(a, b) for a, b in segments.tolist()])]
+            found, log_like = hmms[index]._do_estep(self.feats[places].astype(np.float64), lengths)
+            span = slice(first[index], first[index + 1])
+            stats["occ"][span] = found["post_mix_sum"].ravel()
+            stats["x"][span] = found["m_n"].reshape(-1, model.dim)
+            stats["x2"][span] = found["x2"].reshape(-1, model.dim)
+            stats["log_like"] += log_like
+        return stats
+
+    def windows(self):
+        """Phone window and pdf class of all aligned frames."""
+        parts = [ali.frame_windows(tids, self.transitions) for tids in self.tids.values()]
+        if not parts:
+            return np.zeros((0, 3), np.int32), np.zeros(0, np.int32)
+        return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+
+    def estimate_transforms(self, model, min_count):
+        """One more fMLLR transform per speaker, composed with those there are.
+
+        returns {"gain": log-likelihood gained, "frames": frames counted}
+        """
+        by_speaker = {}
+        for utt in self.tids:
+            by_speaker.setdefault(self.data.utt2spk[utt], []).append(utt)
+        gain, count = 0.0, 0.0
+        for spk, utts in by_speaker.items():
+            tids = np.concatenate([self.tids[utt] for utt in utts])
+            feats = np.concatenate([self.feats[self.span[utt]] for utt in utts])
+            speech = ~self.silence[tids]
+            stats = gaussian_stats(model, feats[speech], self.transitions.tid2pdf[tids[speech]])
+            transform, improvement, _ = fmllr.estimate(stats, min_count=min_count)
+            gain += improvement
+            count += stats.beta
+            previous = self.transforms.get(spk)
+            self.transforms[spk] = (transform if previous is None
+                                    else fmllr.compose(transform, previous))
+        self._apply_transforms()
+        return {"gain": np.array(gain), "frames": np.array(count)}
+
+    def _apply_transforms(self):
+        self.feats = self.base.copy()
+        for utt in self.utts:
+            transform = self.transforms.get(self.data.utt2spk[utt])
+            if transform is not None:
+                self.feats[self.span[utt]] = apply_affine(self.base[self.span[utt]], transform)
+
+    def _aligned_feats(self):
+        return self.feats[self.frames()]
+
+
+def gaussian_stats(model, feats, pdfs):
+    """fMLLR statistics of frames aligned to pdfs."""
+    weights = np.zeros(feats.shape, np.float32)
+    targets = np.zeros(feats.shape, np.float32)
+    if len(feats):
+        inverse = (1 / model.vars).astype(np.float32)
+        scaled = (model.means / model.vars).astype(np.float32)
+        for pdf, rows in gmm.by_pdf(pdfs):
+            span = slice(model.offsets[pdf], model.offsets[pdf + 1])
+            gamma, _ = gmm.responsibilities(model.component_log_likes(feats[rows], span))
+            weights[rows] = gamma @ inverse[span]
+            targets[rows] = gamma @ scaled[span]
+    return fmllr.accumulate(feats, weights, targets)

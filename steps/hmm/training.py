@@ -1,0 +1,166 @@
+"""What the training steps have in common: inputs, workers, messages, results."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from steps.features.pipeline import FeaturePipeline, make_front_end
+from steps.hmm import gmm
+from steps.hmm.share import Share
+from utils.data.datadir import DataDir
+from utils.lang.langdir import LangDir
+from utils.parallel.pool import WorkerPool
+from utils.step import UserError, log
+
+MAX_UNALIGNED = 0.05     # more utterances than this without an alignment is an error
+
+
+def training_inputs(args):
+    """Files whose change makes a model out of date."""
+    data, lang = Path(args.data), Path(args.lang)
+    files = [data / name for name in ("feats.scp", "feats.json", "cmvn.scp", "text", "utt2spk")]
+    files += [lang / name for name in ("phones.txt", "words.txt", "L.fst", "topo", "oov.txt")]
+    files += sorted((lang / "phones").glob("*.int"))
+    if hasattr(args, "alidir"):
+        alidir = Path(args.alidir)
+        files += [alidir / name for name in ("final.mdl", "tree", "front_end.json", "final.mat")]
+        files += sorted(alidir.glob("ali.*.gz")) + sorted(alidir.glob("trans.*"))
+    return files
+
+
+def open_data(args):
+    """DataDir and LangDir of a training step, with all it needs."""
+    data, lang = DataDir(args.data), LangDir(args.lang)
+    data.require("feats.scp", "text", "utt2spk")
+    for name in ("L.fst", "topo"):
+        if not (lang.path / name).is_file():
+            raise UserError(lang.path / name, "no such file", "run utils/lang/prepare_lang.py")
+    return data, lang
+
+
+def add_front_end_options(step):
+    step.add("--cmvn", default="speaker", choices=("speaker", "utterance", "sliding", "none"),
+             help="cepstral mean normalisation (default speaker)")
+    step.add("--norm-vars", action="store_true", help="normalise variances as well")
+
+
+def add_em_options(step, iterations):
+    step.add("--num-iters", type=int, default=iterations,
+             help=f"iterations (default {iterations})")
+    step.add("--beam", type=float, default=10.0, help="alignment beam (default 10)")
+    step.add("--retry-beam", type=float, default=40.0,
+             help="beam of a second attempt where the first fails (default 40)")
+    step.add("--seed", type=int, default=0, help="of the split of Gaussians (default 0)")
+
+
+class Trainer:
+    """The driver's side: workers, each with its Share, and the directory that results go to.
+
+        with Trainer(step, data, lang, out, front_end) as trainer:
+            trainer.call("align", **arrays)
+    """
+
+    def __init__(self, step, data, lang, out, front_end, groups="utterances"):
+        args = step.args
+        self.step, self.data, self.lang, self.out = step, data, lang, Path(out)
+        self.front_end = front_end
+        count = len(data.spk2utt) if groups == "speakers" else len(data.utts)
+        self.num_jobs = step.num_jobs(count, groups)
+        self.log_dir = Path(args.dir) / "log"
+        self.work = self.out / "work"
+        self.work.mkdir()
+        (self.work / "front_end.json").write_text(json.dumps(front_end))
+        self.rng = np.random.default_rng(getattr(args, "seed", 0))
+
+    def __enter__(self):
+        step = self.step
+        command = step.job_command(self.num_jobs, self.work)
+        self.pool = WorkerPool(step.args.cmd, self.num_jobs,
+                               str(self.log_dir / f"{step.name}.JOB.log"), command,
+                               self.work / "pool")
+        self.pool.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self.pool.__exit__(*error)
+        if error[0] is None:
+            shutil.rmtree(self.work)
+
+    def call(self, task, **arrays):
+        """Every worker's answer to a task, in the order of the jobs."""
+        return self.pool.run(task, {k: np.asarray(v) for k, v in arrays.items()})
+
+    def total(self, task, **arrays):
+        """The answers' sum, array by array; text is joined."""
+        return add(self.call(task, **arrays))
+
+    def align(self, model, transitions):
+        """Align everything; the totals of Share.align, transitions updated from its counts."""
+        args = self.step.args
+        answer = self.total("align", **model.to_arrays(),
+                            log_probs=transitions.scaled_log_probs(),
+                            beams=[args.beam, args.retry_beam])
+        self.failed = sorted(answer["failed"].tolist())
+        if not answer["frames"]:
+            raise UserError(self.data.path, "nothing could be aligned: " + "; ".join(
+                self.failed[:3]), "do the transcripts match the sound?")
+        transitions.update(answer["counts"])
+        return answer
+
+    def report_unaligned(self):
+        """unaligned.txt: utterances without an alignment, and why; over 5 % is an error."""
+        (self.out / "unaligned.txt").write_text("".join(f"{f}\n" for f in self.failed), "utf-8")
+        count = len(self.data.utts)
+        if len(self.failed) > MAX_UNALIGNED * count:
+            raise UserError(self.data.path, f"{len(self.failed)} of {count} utterances do not "
+                            f"align, e.g. {self.failed[0]}", "do the transcripts match the sound?")
+        if self.failed:
+            log(f"{len(self.failed)} of {count} utterances do not align, see unaligned.txt: "
+                f"{self.failed[0]}")
+
+    def write_common(self, tree):
+        """tree, front_end.json, phones.txt and num_jobs, as every GMM directory has them."""
+        tree.write(self.out / "tree")
+        (self.out / "front_end.json").write_text(
+            json.dumps(self.front_end, indent=1, sort_keys=True) + "\n")
+        shutil.copyfile(self.lang.path / "phones.txt", self.out / "phones.txt")
+        (self.out / "num_jobs").write_text(f"{self.num_jobs}\n")
+
+
+def add(answers):
+    """Sum of dicts of arrays; arrays of strings are joined end to end."""
+    return {key: (np.concatenate([a[key] for a in answers]) if answers[0][key].dtype.kind == "U"
+                  else sum(a[key] for a in answers[1:]) + answers[0][key])
+            for key in answers[0]}
+
+
+def worker_share(args, lda=None, transforms=None):
+    """The Share of the job that this process is, and its work directory."""
+    data, lang, work = DataDir(args.data), LangDir(args.lang), Path(args.work)
+    front_end = json.loads((work / "front_end.json").read_text())
+    pipeline = FeaturePipeline(data, front_end, lda=lda, transforms=transforms)
+    return Share(data, lang, data.utts_by_job(args.job, args.nj), pipeline)
+
+
+def common_handlers(share, args, out):
+    """Answers to the tasks that every training step asks."""
+
+    def align(m):
+        return share.align(gmm.from_arrays(m), m["log_probs"], m["beams"].tolist())
+
+    def accumulate(m):
+        return share.accumulate(gmm.from_arrays(m))
+
+    def write_ali(m):
+        from steps.hmm.ali import write_ali as write
+
+        write(out / f"ali.{args.job}.gz", share.tids.items())
+        return {}
+
+    return {"align": align, "accumulate": accumulate, "write_ali": write_ali}
+
+
+def model_front_end(args, **kwargs):
+    return make_front_end(args.data, cmvn=args.cmvn, norm_vars=args.norm_vars, **kwargs)
