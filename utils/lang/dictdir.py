@@ -53,7 +53,7 @@ def check_dict(directory):
     problems = []
     silence = _phone_rows(directory / "silence_phones.txt", problems)
     nonsilence = _phone_rows(directory / "nonsilence_phones.txt", problems)
-    _check_phone_names(directory, silence, nonsilence, problems)
+    _check_phone_names(silence + nonsilence, problems)
     sil = {phone for _, row in silence for phone in row}
     known = sil | {phone for _, row in nonsilence for phone in row}
     optional = _phone_rows(directory / "optional_silence.txt", problems)
@@ -145,9 +145,9 @@ def _phone_rows(path, problems, empty_ok=False):
     return rows
 
 
-def _check_phone_names(directory, silence, nonsilence, problems):
+def _check_phone_names(rows, problems):
     seen = {}
-    for where, row in silence + nonsilence:
+    for where, row in rows:
         for phone in row:
             if phone in seen:
                 problems.append(Problem(where, f"phone {phone} is also in {seen[phone]}",
@@ -181,6 +181,14 @@ def _check_distinguished(nonsilence, questions, problems):
                 problems.append(Problem(where, f"{other} and {phone} share a tree root and no "
                                         "question of extra_questions.txt tells them apart",
                                         "one line each, or add a question"))
+
+
+def check_symbols(phones, where="dict"):
+    """Raise a UserError if a phone has a name that no dict directory may have."""
+    problems = []
+    _check_phone_names([(str(where), sorted(phones))], problems)
+    if problems:
+        raise UserError(*problems[0])
 
 
 def write_dict(directory, entries, nonsilence, extra_questions=(), silence=("SIL", "SPN"),

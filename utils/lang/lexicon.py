@@ -5,12 +5,14 @@ pronunciation (Kaldi's 0 < prob <= 1), and a tuple of phones.
 """
 
 import math
+import re
 from typing import NamedTuple
 
 from utils.data.tables import read_lines
 from utils.step import UserError
 
 FORBIDDEN_WORDS = {"<eps>", "<s>", "</s>", "#0"}
+_VARIANT = re.compile(r"(?<=.)\(\d+\)$")
 
 
 class Entry(NamedTuple):
@@ -118,3 +120,48 @@ def add_disambig(entries):
             phones = (*phones, f"#{number}")
         result.append(Entry(entry.word, entry.prob, phones))
     return result, highest
+
+
+def read_source_lexicon(path, probabilities="auto", case="keep", drop_stress=False):
+    """Entries of a lexicon from elsewhere, and notes on what was changed.
+
+    path           `word phones` or `word probability phones`, CMUdict's variants and comments
+    probabilities  "true", "false", or "auto": true if each line has one and phones after it
+    case           "keep", "lower" or "upper" for the words
+    drop_stress    AH0 becomes AH
+    raises         UserError with file and line: no pronunciation, bad probability, bad word
+    """
+    rows = []
+    for number, line in enumerate(read_lines(path), 1):
+        fields = split_fields(line.rstrip("\r").replace("\r", " "))
+        fields = fields[:next((i for i, f in enumerate(fields) if i and f.startswith("#")), None)]
+        if fields and not fields[0].startswith(";;;"):
+            rows.append((number, fields))
+    if not rows:
+        raise UserError(path, "no words in it", "expected `word phones` a line")
+    if probabilities == "auto":
+        probabilities = "true" if all(len(f) > 2 and _is_probability(f[1])
+                                      for _, f in rows) else "false"
+    words = {fields[0] for _, fields in rows}
+    entries, variants, repeated = {}, 0, 0
+    for number, fields in rows:
+        problem = _check_fields(fields, int(probabilities == "true"))
+        if problem:
+            raise UserError(f"{path}:{number}", *problem)
+        word = _VARIANT.sub("", fields[0])
+        if word != fields[0] and word in words:
+            variants += 1
+        else:
+            word = fields[0]
+        word = {"lower": word.lower(), "upper": word.upper()}.get(case, word)
+        prob = float(fields[1]) if probabilities == "true" else 1.0
+        phones = fields[1 + int(probabilities == "true"):]
+        if drop_stress:
+            phones = [p.rstrip("0123456789") or p for p in phones]
+        entry = Entry(word, prob, tuple(phones))
+        repeated += (word, entry.phones) in entries
+        entries.setdefault((word, entry.phones), entry)
+    notes = [f"{path}: {variants} lines WORD(n) are variants of WORD"] if variants else []
+    if repeated:
+        notes.append(f"{path}: {repeated} pronunciations are repeated, each kept once")
+    return list(entries.values()), notes

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Make a dict directory whose phones are the letters of the words, in any script.
+
+in   text...                 Kaldi's text, utt-id and words; or --plain-text FILE
+out  <dict>/lexicon.txt, lexiconp.txt, silence_phones.txt, nonsilence_phones.txt,
+     optional_silence.txt, extra_questions.txt
+     <dict>/graphemes.tsv    symbol, count, code points, Unicode names; "-" for what was dropped
+     <dict>/missing_words.txt   words without a letter (or with digits), and their counts
+
+e.g. utils/lang/prepare_dict_graphemes.py --keep "'" data/train/text data/dict
+"""
+
+from collections import Counter
+
+from utils.lang.dictdir import check_symbols, write_dict
+from utils.lang.graphemes import MARKS, base_and_marks, describe, graphemes
+from utils.lang.lexicon import Entry
+from utils.lang.phone_classes import group_variants
+from utils.lang.wordlist import add_text_options, count_words, missing_lines
+from utils.step import Step, UserError, log, write_atomic
+
+
+def main(argv=None):
+    step = Step(__file__, __doc__)
+    step.add("--marks", choices=MARKS, default="letter",
+             help="a combining mark is part of its letter, or a separate phone (default letter)")
+    step.add("--fold-case", choices=("true", "false"), default="true",
+             help="upper case sounds as lower case (default true)")
+    step.add("--keep", default="", metavar="CHARACTERS",
+             help="what else is a letter, e.g. \"'-\"; other punctuation is silent")
+    step.add("--share-base", choices=("true", "false"), default="false",
+             help="letters that differ in their marks share the root of a tree, which may ask "
+                  "for each mark; good for tone marks (default false)")
+    add_text_options(step, "*")
+    step.add("dict", help="dict directory to make")
+    args = step.parse(argv)
+    if step.up_to_date(args.dict, args.texts + args.plain_text):
+        return 0
+    if not args.texts + args.plain_text:
+        raise UserError("prepare_dict_graphemes.py", "no text given", "see --help")
+    words = count_words(args)
+    entries, missing, table = _pronounce(words, args)
+    if not entries:
+        raise UserError(args.texts[0] if args.texts else args.plain_text[0],
+                        "no word has a letter")
+    phones = {phone for entry in entries for phone in entry.phones}
+    check_symbols(phones)
+    alone = (lambda phone: (phone, [])) if args.share_base == "false" else base_and_marks
+    rows, questions = group_variants(phones, alone)
+    with step.output(args.dict) as out:
+        write_dict(out, entries, rows, questions)
+        write_atomic(out / "graphemes.tsv", table)
+        write_atomic(out / "missing_words.txt", missing_lines(missing))
+    if missing:
+        log(f"{len(missing)} words have no pronunciation, see {args.dict}/missing_words.txt")
+    return step.finish(f"{args.dict}: {len(entries)} words, {len(phones)} graphemes")
+
+
+def _pronounce(words, args):
+    """Entries, {word without pronunciation: count}, and the text of graphemes.tsv."""
+    entries, missing, used, dropped = [], {}, Counter(), Counter()
+    for word, count in words.items():
+        symbols, left_out = graphemes(word, args.marks, args.fold_case == "true", args.keep)
+        if not symbols or any(character.isdigit() for character in left_out):
+            missing[word] = count
+            continue
+        entries.append(Entry(word, 1.0, tuple(symbols)))
+        for symbol in symbols:
+            used[symbol] += count
+        for character in left_out:
+            dropped[character] += count
+    rows = ["symbol\tcount\tcode points\tnames"]
+    rows += ["\t".join((symbol, str(used[symbol]), *describe(symbol))) for symbol in sorted(used)]
+    rows += ["\t".join(("-", str(dropped[c]), *describe(c))) for c in sorted(dropped)]
+    return entries, missing, "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
