@@ -258,6 +258,6 @@ def _assemble(roots, stubs, num_pdf_classes, questions, central_position, contex
             nodes.append(None)
             length = max(num_pdf_classes[phone] for phone in phones)
             nodes[root] = Table(PDF_CLASS, {c: add(next(stubs)) for c in range(length)})
-        children.update(dict.fromkeys(phones, root))
+        children.update((int(phone), root) for phone in phones)
     nodes[0] = Table(central_position, dict(sorted(children.items())))
     return Tree(context_width, central_position, nodes)

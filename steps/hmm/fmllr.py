@@ -77,48 +77,56 @@ def estimate_fmllr(stats, min_count=MIN_COUNT, num_iters=40, start=None):
     returns    float64 (dim, dim + 1), the offset last; and the gain in nats per frame, 0 where
                the transform stayed as it was
     """
-    dim = len(stats.K)
-    beta = float(stats.beta)
-    start = identity(dim) if start is None else np.array(start, np.float64)
-    if beta < min_count:
+    start = identity(len(stats.K)) if start is None else np.array(start, np.float64)
+    if stats.beta < min_count:
         return start, 0.0
     try:
-        inv_g = np.linalg.inv(stats.G)
-    except np.linalg.LinAlgError:        # e.g. all frames the same
+        with np.errstate(all="ignore"):
+            transform = _ascend(stats, start, num_iters)
+            gain = objective(stats, transform) - objective(stats, start)
+    except np.linalg.LinAlgError:
         return start, 0.0
+    if not gain > 0:     # singular statistics, e.g. all frames the same; or rounding
+        return start, 0.0
+    return transform, gain
+
+
+def _ascend(stats, start, num_iters):
+    """The transform after at most num_iters rounds over its rows."""
+    dim, beta = len(stats.K), float(stats.beta)
+    inv_g = np.linalg.inv(stats.G)
     of_k = np.einsum("dij,dj->di", inv_g, stats.K)      # the row but for the determinant's pull
     narrow = np.ascontiguousarray(inv_g[:, :, :dim])
     transform = start.copy()
-    before = objective(stats, transform)
-    reached = before
+    fits = _row_fits(stats, start)
     for _ in range(num_iters):
         inverse = np.linalg.inv(transform[:, :dim])
+        gain = 0.0
         for d in range(dim):
-            cofactors = inverse[:, d].copy()
+            cofactors = inverse[:, d].copy()      # of row d, but for the determinant
             pull = narrow[d] @ cofactors
             e1 = float(cofactors @ pull[:dim])
             e2 = float(cofactors @ of_k[d, :dim])
             alpha = _step(e1, e2, beta)
+            dot = alpha * e1 + e2                 # row @ cofactors; it was 1
             transform[d] = row = alpha * pull + of_k[d]
+            # G[d] @ row is alpha cofactors + K[d], so this is K[d] row - row G[d] row / 2.
+            fit = 0.5 * (float(row @ stats.K[d]) - alpha * dot)
+            gain += np.log(abs(dot)) + (fit - fits[d]) / beta
+            fits[d] = fit
             # The inverse after a change of one row (Sherman and Morrison).
             update = row[:dim] @ inverse
             update[d] -= 1
-            inverse -= np.outer(cofactors, update / (alpha * e1 + e2))
-        last, reached = reached, objective(stats, transform)
-        if reached - last < 1e-7:
+            inverse -= np.multiply.outer(cofactors, update / dot)
+        if gain < 1e-7:
             break
-    if not reached > before:     # rounding, or statistics that are next to singular
-        return start, 0.0
-    return transform, reached - before
+    return transform
 
 
 def objective(stats, transform):
     """Log-likelihood in nats per frame as far as it depends on the transform."""
-    dim = len(stats.K)
-    rows, columns = np.triu_indices(dim + 1)
-    twice = transform[:, rows] * transform[:, columns] * np.where(rows == columns, 1, 2)
-    fit = (transform * stats.K).sum() - 0.5 * (twice * stats.packed).sum()
-    return float(np.linalg.slogdet(transform[:, :dim])[1] + fit / stats.beta)
+    log_det = np.linalg.slogdet(transform[:, :len(transform)])[1]
+    return float(log_det + _row_fits(stats, transform).sum() / stats.beta)
 
 
 def identity(dim):
@@ -132,6 +140,13 @@ def compose(after, before):
     product = after[:, :dim] @ before
     product[:, dim] += after[:, dim]
     return product
+
+
+def _row_fits(stats, transform):
+    """K[d] row - row G[d] row / 2 of each row of the transform, float64 (dim,)."""
+    rows, columns = np.triu_indices(transform.shape[1])
+    products = transform[:, rows] * transform[:, columns] * np.where(rows == columns, 0.5, 1)
+    return (transform * stats.K).sum(1) - (products * stats.packed).sum(1)
 
 
 def _step(e1, e2, beta):

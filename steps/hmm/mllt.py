@@ -63,7 +63,11 @@ def estimate_mllt(stats, num_iters=200, start=None):
     if beta < 2 * dim:
         raise UserError("MLLT", f"{beta:.0f} frames are too few for {dim} dimensions",
                         "train on more data")
-    inv_g = np.linalg.inv(stats.G)
+    try:
+        inv_g = np.linalg.inv(stats.G)
+    except np.linalg.LinAlgError:
+        raise UserError("MLLT", "the features' covariance is singular",
+                        "are there constant or linearly dependent features?") from None
     matrix = np.eye(dim) if start is None else np.array(start, np.float64)
     gain, gains = 0.0, []
     for _ in range(num_iters):
@@ -79,7 +83,7 @@ def estimate_mllt(stats, num_iters=200, start=None):
             # The inverse after a change of one row (Sherman and Morrison).
             update = row @ inverse
             update[d] -= 1
-            inverse -= np.outer(cofactors, update / dot)
+            inverse -= np.multiply.outer(cofactors, update / dot)
             matrix[d] = row
         gains.append(gain)
         if gain - before < 1e-9:

@@ -53,7 +53,7 @@ def monophone_tree(phone_sets, num_pdf_classes):
         nodes.append(Table(PDF_CLASS, {c: root + 1 + c for c in range(length)}))
         nodes += [Leaf(num_pdfs + c) for c in range(length)]
         num_pdfs += length
-        roots.update(dict.fromkeys(phones, root))
+        roots.update((int(phone), root) for phone in phones)
     nodes[0] = Table(0, dict(sorted(roots.items())))
     return Tree(1, 0, nodes)
 
