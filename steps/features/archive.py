@@ -77,7 +77,7 @@ class MatrixReader:
         file.seek(0)
         try:
             matrix = kaldiio.load_mat(spec, fd_dict=self._files)
-        except (ValueError, AssertionError, RuntimeError, struct.error) as error:
+        except (ValueError, AssertionError, RuntimeError, OSError, struct.error) as error:
             raise UserError(spec, f"no Kaldi matrix there ({error})",
                             "the archive is damaged or was rewritten; make it again") from None
         return self._checked(matrix, spec)

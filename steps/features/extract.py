@@ -22,9 +22,10 @@ def extract_job(data, config, args):
     rate = config["sample_rate"]
     archive = f"feats/{config['kind']}.{args.job}.ark"
     channel = None if args.channel is None else parse_channel(args.channel)
+    utts = data.utts_by_job(args.job, args.nj)
+    limit = MAX_BROKEN * len(data.utts)   # of all jobs; merge() counts those of all
     with MatrixWriter(Path(args.work) / archive, f"{args.data}/{archive}", args.compress) as out:
-        for utt, samples, _ in for_each_utt(data, data.utts_by_job(args.job, args.nj), rate,
-                                            channel):
+        for utt, samples, _ in for_each_utt(data, utts, rate, channel, limit):
             feats = front_end.compute(utt, samples)
             if not len(feats):
                 log(f"skipped {utt}: {len(samples)} samples are less than one frame "

@@ -47,24 +47,25 @@ def add_options(step, num_mel_bins):
         help="points; 0: the first power of two that holds a frame. Filters begin and end on "
              "whole FFT bins, so a longer one draws them more exactly")
     add("--num-mel-bins", type=int, default=num_mel_bins)
-    add("--low-freq", type=float, default=20, help="Hz, where the lowest filter begins")
-    add("--high-freq", type=float, default=0,
+    add("--low-freq", type=float, default=20.0, help="Hz, where the lowest filter begins")
+    add("--high-freq", type=float, default=0.0,
         help="Hz, where the highest filter ends; 0: half the rate; negative: below that")
     add("--dither", type=float, default=1.0,
         help="standard deviation of the noise added, in units of 1/32768; the same for the same "
              "utterance id in every run. Digital silence has no finite log energy without it, and "
              "is floored at log(1.2e-7)")
-    add("--target-level", type=float, default=0,
+    add("--target-level", type=float, default=0.0,
         help="dB: bring the loud frames of each utterance to this level, for example -26; "
              "0: leave the level as it is")
-    add("--trim-silence", type=float, default=0,
+    add("--trim-silence", type=float, default=0.0,
         help="dB: cut what lies before the first and after the last frame less than this below "
              f"the loudest, and keep {TRIM_MARGIN:g} s there, for example 40; times then count "
              "from the cut, which utt2trim tells; 0: nothing is cut")
     add("--add-pitch", type=boolean, default=False,
         help="append Kaldi's pitch features, 3 columns (kaldi-native-fbank)")
-    add("--method", choices=spectra.METHODS, default="psf",
-        help="psf: python_speech_features; batched: the same numbers, about twice as fast")
+    add("--method", choices=spectra.METHODS, default="batched",
+        help="batched: python_speech_features' numbers in batches of frames, over twice as fast; "
+             "psf: python_speech_features itself")
     add("--compress", type=boolean, default=False,
         help="Kaldi's compressed matrices: a quarter of the size, lossy")
     add("--channel", default=None, help="of several: 0, 1, ... or mix; see utils/data/audio.py")
@@ -118,7 +119,7 @@ class FrontEnd:
     method  "psf" or "batched", see spectra.py
     """
 
-    def __init__(self, config, method="psf"):
+    def __init__(self, config, method="batched"):
         self.config = config
         self.method = method
         self.length, self.shift = spectra.frame_samples(config)
@@ -145,9 +146,9 @@ class FrontEnd:
 
     def trim(self, samples):
         """(first, last) sample to keep, by --trim-silence."""
-        levels = _frame_levels(samples, self.length, self.shift)
-        if not self.config["trim_silence"] or not len(levels):
+        if not self.config["trim_silence"] or len(samples) < self.length:
             return 0, len(samples)
+        levels = _frame_levels(samples, self.length, self.shift)
         loud = np.flatnonzero(levels >= levels.max() - self.config["trim_silence"])
         margin = round(TRIM_MARGIN * self.config["sample_rate"])
         return (max(0, loud[0] * self.shift - margin),

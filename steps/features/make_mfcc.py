@@ -30,7 +30,7 @@ def main(argv=None):
     step = Step(__file__, __doc__, jobs=2)
     add_options(step, num_mel_bins=23)
     step.add("--num-ceps", type=int, default=13, help="cepstra kept, with the 0th")
-    step.add("--cepstral-lifter", type=float, default=22, help="0: none")
+    step.add("--cepstral-lifter", type=float, default=22.0, help="0: none")
     step.add("--use-energy", type=boolean, default=False,
              help="the log energy in place of the 0th cepstrum")
     step.add("data", help="data directory")

@@ -21,13 +21,13 @@ WINDOWS = ("hamming", "hanning", "povey", "blackman", "rectangular")
 METHODS = ("psf", "batched")
 
 
-def log_mel_energies(signal, options, method="psf"):
+def log_mel_energies(signal, options, method="batched"):
     """Log energy of each mel band and of each whole frame, frames wholly within the signal.
 
     signal   float32 (num_samples,), at the scale of 16-bit samples
     options  the dict of frontend.feats_config()
     method   "psf" calls python_speech_features; "batched" gives the same to float32's precision,
-             about three times as fast
+             over twice as fast
     returns  float64 (num_frames, num_mel_bins), float64 (num_frames,), natural logarithms
     """
     length, shift = frame_samples(options)
