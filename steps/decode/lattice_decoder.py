@@ -370,25 +370,26 @@ def _prune(graph, acwt, lattice_beam, delta, final, tokens, links, frame_token, 
         while k >= frame_link[frame] and pdf[link_arc[k]] >= 0:
             a, i, j = link_arc[k], link_src[k], link_dst[k]
             cost = token_cost[i] + weight[a] + acwt * link_acoustic[k] - token_cost[j]
-            cost += token_extra[j]
-            if cost < new[i - begin] and cost <= lattice_beam:
-                new[i - begin] = max(cost, 0.0)
+            cost = max(cost + token_extra[j], 0.0)
+            if cost > lattice_beam:
+                link_arc[k] = -1
+            elif cost < new[i - begin]:
+                new[i - begin] = cost
             k -= 1
         middle = k + 1
         changed = True
         while changed:
             changed = False
-            for k in range(middle - 1, frame_link[frame] - 1, -1):
-                i, j = link_src[k] - begin, link_dst[k] - begin
-                cost = token_cost[i + begin] + weight[link_arc[k]] - token_cost[j + begin] + new[j]
-                if cost < new[i] and cost <= lattice_beam and max(cost, 0.0) < new[i]:
-                    new[i] = max(cost, 0.0)
+            for k in range(frame_link[frame], middle):
+                a, i, j = link_arc[k], link_src[k], link_dst[k]
+                cost = token_cost[i] + weight[a] - token_cost[j] + new[j - begin]
+                cost = max(cost, 0.0)
+                if cost < new[i - begin] and cost <= lattice_beam:
+                    new[i - begin] = cost
                     changed = True
-        for k in range(frame_link[frame], frame_link[frame + 1]):
+        for k in range(frame_link[frame], middle):
             a, i, j = link_arc[k], link_src[k], link_dst[k]
-            cost = token_cost[i] + weight[a] + acwt * link_acoustic[k] - token_cost[j]
-            cost += new[j - begin] if k < middle else token_extra[j]
-            if not cost <= lattice_beam:
+            if not token_cost[i] + weight[a] - token_cost[j] + new[j - begin] <= lattice_beam:
                 link_arc[k] = -1
         worst = 0.0
         for i in range(begin, end):
