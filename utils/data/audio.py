@@ -9,6 +9,7 @@ started but computed here, sample for sample the same.
 """
 
 import io
+import os
 import re
 import shlex
 import subprocess
@@ -80,19 +81,21 @@ def audio_info(rxfilename):
     return count, rate, channels
 
 
-def for_each_utt(data, utts, rate=None, channel=None):
+def for_each_utt(data, utts, rate=None, channel=None, limit=None):
     """Yields (utt, float32 (num_samples,), rate); each recording is read once.
 
     data     DataDir; utts: of it, which come ordered by their recordings' first appearance
     rate     Hz to resample to, None to leave as it is
     channel  as for read_audio; reco2file_and_channel goes before it
-    Broken utterances are named and skipped; UserError if they are more than 5 %,
+    limit    broken utterances allowed, 5 % of utts if None; a job gives that of all the jobs'
+    Broken utterances are named and skipped; UserError if they are more than the limit,
     or if one has several channels and nothing says which.
     """
     segments = {}
     for utt in utts:
         recording, start, end = data.segment(utt)
         segments.setdefault(recording, []).append((utt, start, end))
+    limit = MAX_BROKEN * len(utts) if limit is None else limit
     broken, noted = 0, False
     for recording, parts in segments.items():
         try:
@@ -101,7 +104,7 @@ def for_each_utt(data, utts, rate=None, channel=None):
             side = data.channel(recording)
             samples, found = read_audio(data.wav_scp[recording], channel if side is None else side)
         except AudioError as error:
-            broken += _skip([utt for utt, _, _ in parts], error, broken, data, utts)
+            broken += _skip([utt for utt, _, _ in parts], error, broken, data, utts, limit)
             continue
         if rate and found != rate:
             if not noted:
@@ -114,13 +117,13 @@ def for_each_utt(data, utts, rate=None, channel=None):
                 yield utt, cut(samples, rate or found, start, end, f"{data.path}/segments"), \
                     rate or found
             except AudioError as error:
-                broken += _skip([utt], error, broken, data, utts)
+                broken += _skip([utt], error, broken, data, utts, limit)
 
 
-def _skip(skipped, error, broken, data, utts):
+def _skip(skipped, error, broken, data, utts, limit):
     names = ", ".join(skipped[:3]) + (f" and {len(skipped) - 3} more" if len(skipped) > 3 else "")
     log(f"skipped {names}: {error.line}")
-    if broken + len(skipped) > MAX_BROKEN * len(utts):
+    if broken + len(skipped) > limit:
         raise UserError(data.path, f"{broken + len(skipped)} of {len(utts)} utterances are broken, "
                         f"more than {MAX_BROKEN:.0%}", "run fix_data_dir.py --audio full")
     return len(skipped)
@@ -147,19 +150,32 @@ def split_filters(rxfilename):
     if not rxfilename.endswith("|"):
         return rxfilename, []
     match = _FILTER.match(rxfilename[:-1].rstrip())
-    if not match or _SHELL.search(match["arguments"]):
+    if not match:
         return rxfilename, []
     try:
-        *options, source = shlex.split(match["arguments"])
+        *options, source = words = shlex.split(match["arguments"])
         filters = [(name.removeprefix("--"), float(value))
                    for name, value in zip(options[::2], options[1::2], strict=True)]
     except ValueError:
         return rxfilename, []
     upstream = (match["upstream"] or "").strip()
+    if _SHELL.search(match["arguments"]) and shlex.join(words) != match["arguments"]:
+        return rxfilename, []   # bash would do more than split it into words
     if {name for name, _ in filters} - {"speed", "volume"} or (source == "-") != bool(upstream):
         return rxfilename, []
     below, earlier = split_filters(f"{upstream} |" if upstream else source)
     return below, [*earlier, *filters]
+
+
+def add_filter(rxfilename, name, value):
+    """The rxfilename of a sound with its speed or volume multiplied by value."""
+    command = f"utils/data/audio_filter.py --{name} {value:g}"
+    if not rxfilename.endswith("|"):
+        return f"{command} {shlex.quote(rxfilename)} |"
+    upstream = rxfilename[:-1].strip()
+    if re.search(r"[;&\n]", upstream):
+        upstream = f"({upstream})"
+    return f"{upstream} | {command} - |"
 
 
 def apply_filters(samples, rate, filters):
@@ -199,6 +215,8 @@ def load(rxfilename, stdin=subprocess.DEVNULL):
 
 def _open(source, name=None):
     name = source if name is None else name
+    if isinstance(source, str) and not os.path.isfile(source):  # noqa: PTH113 (\0 is no error)
+        raise _broken(name, *_why(name, source))
     try:
         file = soundfile.SoundFile(source)
     except (soundfile.LibsndfileError, RuntimeError, OSError, ValueError) as error:
@@ -213,7 +231,7 @@ def _open(source, name=None):
     return file
 
 
-def _why(name, source, error):
+def _why(name, source, error=None):
     """(what, what to do) of a file that soundfile does not open."""
     if isinstance(source, io.BytesIO):
         if not source.getbuffer().nbytes:
@@ -222,10 +240,10 @@ def _why(name, source, error):
     path = Path(name)
     if not name or "\0" in name:
         return "not a file name", None
-    if not path.exists():
+    if not path.is_file():
         relative = f", relative to {Path.cwd()}" if not path.is_absolute() else ""
         return f"no such file{relative}", None
-    if path.is_file() and not path.stat().st_size:
+    if not path.stat().st_size:
         return "empty file, 0 bytes", "fetch it again, or run fix_data_dir.py"
     return f"not readable as sound, {_reason(error)}", "convert it, or run fix_data_dir.py"
 

@@ -14,6 +14,8 @@ from utils.step import UserError
 STRICT = {"utt2spk", "spk2utt", "text", "wav.scp", "segments", "feats.scp", "cmvn.scp", "vad.scp",
           "utt2dur", "utt2num_frames", "utt2uniq", "utt2lang", "utt2accent", "spk2gender",
           "reco2file_and_channel"}
+# What is not known of every utterance is no reason to remove any.
+METADATA = {"spk2gender", "utt2accent", "utt2lang", "utt2uniq", "reco2file_and_channel"}
 RUN_FIX = "run fix_data_dir.py"
 
 
@@ -105,14 +107,14 @@ def check_ids(tables, problems):
         source, expected, source_name = ids[table_key(name)]
         if scan is source or name in ("utt2spk", "spk2utt"):
             continue
-        found, note = set(scan.keys), name not in STRICT
+        found, note = set(scan.keys), name not in STRICT or name in METADATA
         for key in sorted(expected - found):
             where = source.where(key) if source else scan.path.parent / source_name
             problems.add(f"in {source_name}, not in {name}", where,
                          f"{key} is not in {name}", None if note else RUN_FIX, note=note)
         for key in sorted(found - expected):
             # Kaldi, too, lets wav.scp have recordings without segments.
-            unused = note or (name == "wav.scp" and "segments" in tables)
+            unused = name not in STRICT or (name == "wav.scp" and "segments" in tables)
             problems.add(f"in {name}, not in {source_name}", scan.where(key),
                          f"{key} is not in {source_name}", None if unused else RUN_FIX, note=unused)
 
@@ -135,7 +137,7 @@ def check_values(tables, problems):
     sizes = {}
     for name in ["feats.scp", "cmvn.scp", "vad.scp"]:
         for key, value in tables[name].table.items() if name in tables else ():
-            path, offset = _archive(value)
+            path, offset = archive(value)
             if path and path not in sizes:
                 sizes[path] = Path(path).stat().st_size if Path(path).is_file() else -1
             if path and sizes[path] <= offset:
@@ -203,7 +205,7 @@ def _check_lengths(tables, seconds, problems):
                          f"audio {expected:.3f} s", "run get_utt2dur.py")
 
 
-def _archive(value):
+def archive(value):
     """(path, offset) of `path:offset`, with or without a range in brackets; path None for a pipe"""
     value = value.partition("[")[0].strip()
     if value.endswith("|"):

@@ -6,6 +6,7 @@ read_table() stops at the first mistake; this goes on, for validate_data_dir.py 
 import operator
 import re
 import unicodedata
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -47,13 +48,12 @@ class Problems:
 class Scan:
     """A table as it stands: .path, and .keys, .values, .numbers (lines) in the file's order."""
 
-    def __init__(self, path, rows):
+    def __init__(self, path):
         self.path = path
-        self.keys, self.values, self.numbers = map(list, zip(*rows, strict=True)) \
-            if rows else ([], [], [])
+        self.keys, self.values, self.numbers = [], [], []
         self._lines = None
 
-    @property
+    @cached_property
     def table(self):
         """{key: value}; the first line counts where a key is there twice."""
         table = dict(zip(self.keys, self.values, strict=True))
@@ -81,7 +81,7 @@ def scan_table(path, problems, only_keys=False, empty_ok=False, order_note=False
         data = path.read_bytes()
     except OSError as error:
         problems.add("unreadable", path, f"cannot be read, {error.strerror}")
-        return Scan(path, [])
+        return Scan(path)
     if data.startswith(_BOM):
         problems.add("byte-order mark", f"{path}:1:1", "byte-order mark U+FEFF",
                      "remove it, or run fix_data_dir.py")
@@ -97,11 +97,13 @@ def scan_table(path, problems, only_keys=False, empty_ok=False, order_note=False
     lines = text.split("\n")
     if lines[-1] == "":
         lines.pop()
-    rows = []
+    scan = Scan(path)
     for number, line in enumerate(lines, 1):
         key, _, value = line.strip(" ").partition(" ")
         if key:
-            rows.append((key, value.lstrip(" "), number))
+            scan.keys.append(key)
+            scan.values.append(value.lstrip(" "))
+            scan.numbers.append(number)
             if not value:
                 problems.add("no value", f"{path}:{number}", f"{key} has no value",
                              None if empty_ok else "complete it, or run fix_data_dir.py",
@@ -109,7 +111,6 @@ def scan_table(path, problems, only_keys=False, empty_ok=False, order_note=False
         else:
             problems.add("empty line", f"{path}:{number}", "empty line",
                          "remove it, or run fix_data_dir.py")
-    scan = Scan(path, rows)
     _check_characters("\n".join(scan.keys) if only_keys else text, scan, problems, non_print,
                       only_keys)
     _check_keys(scan, problems, order_note)
@@ -136,7 +137,9 @@ def _decode(data, path, problems):
 
 def _check_characters(text, scan, problems, non_print, only_keys):
     path = scan.path
-    odd, composed = ODD_SPACE.search(text), unicodedata.is_normalized("NFC", text)
+    odd, composed = None, True
+    if not text.isascii():
+        odd, composed = ODD_SPACE.search(text), unicodedata.is_normalized("NFC", text)
     control = not non_print and CONTROL.search(text)
     if not odd and composed and not control:
         return
