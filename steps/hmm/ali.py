@@ -15,8 +15,8 @@ def write_ali(path, alignments):
             file.write(f"{utt} {' '.join(map(str, tids.tolist()))}\n")
 
 
-def read_ali(directory):
-    """{utt: int32 (num_frames,)} of all ali.*.gz of a directory."""
+def read_ali(directory, utts=None):
+    """{utt: int32 (num_frames,)} of all ali.*.gz of a directory, or of the given set of utts."""
     directory = Path(directory)
     files = sorted(directory.glob("ali.*.gz"), key=lambda p: int(p.name.split(".")[1]))
     if not files:
@@ -26,6 +26,8 @@ def read_ali(directory):
         with gzip.open(path, "rt", encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
                 utt, _, values = line.rstrip("\n").partition(" ")
+                if utts is not None and utt not in utts:
+                    continue
                 try:
                     alignments[utt] = np.array(values.split(), np.int32)
                 except ValueError:

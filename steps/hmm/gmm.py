@@ -104,12 +104,12 @@ class Gmm:
             stats["x2"][span] += gamma.T @ (x * x)
         return stats
 
-    def update(self, stats, var_floor):
+    def update(self, stats, var_floor, with_occ=False):
         """One maximum-likelihood step; Gaussians with next to no frames are dropped.
 
         stats      sums of accumulate() over the data
         var_floor  float64 (dim,)
-        returns    a new Gmm
+        returns    a new Gmm; if with_occ, also the frames of each of its Gaussians
         """
         occ = stats["occ"]
         weights = np.empty_like(occ)
@@ -126,7 +126,8 @@ class Gmm:
         safe = np.where(occ > 0, occ, 1)[:, None]
         means = np.where(enough[:, None], stats["x"] / safe, self.means)
         variances = np.where(enough[:, None], stats["x2"] / safe - means ** 2, self.vars)
-        return self._rebuilt(keep, weights, means, np.maximum(variances, var_floor))
+        updated = self._rebuilt(keep, weights, means, np.maximum(variances, var_floor))
+        return (updated, occ[keep]) if with_occ else updated
 
     def _rebuilt(self, keep, weights, means, variances):
         pdf_of = np.repeat(np.arange(self.num_pdfs), np.diff(self.offsets))[keep]
@@ -236,17 +237,35 @@ def extend(feats):
 
 
 @numba.njit(cache=True, nogil=True)
-def _log_sum_groups(values, offsets, result):
-    """result[t, p] = log sum exp of values[t, offsets[p]:offsets[p + 1]]."""
+def _subtract_peaks(values, offsets, peaks):
+    """values[t, g] -= peaks[t, p], the largest of group p = offsets[p]:offsets[p + 1]."""
     for t in range(values.shape[0]):
         for p in range(len(offsets) - 1):
             peak = values[t, offsets[p]]
             for g in range(offsets[p] + 1, offsets[p + 1]):
-                if values[t, g] > peak:
-                    peak = values[t, g]
+                peak = max(peak, values[t, g])
+            for g in range(offsets[p], offsets[p + 1]):
+                values[t, g] -= peak
+            peaks[t, p] = peak
+
+
+@numba.njit(cache=True, nogil=True)
+def _sum_groups(values, offsets, sums):
+    for t in range(values.shape[0]):
+        for p in range(len(offsets) - 1):
             total = np.float32(0)
             for g in range(offsets[p], offsets[p + 1]):
-                below = values[t, g] - peak
-                if below > np.float32(-16):     # less is lost in float32 anyway
-                    total += np.exp(below)
-            result[t, p] = peak + np.log(total)
+                total += values[t, g]
+            sums[t, p] = total
+
+
+def _log_sum_groups(values, offsets, result):
+    """result[t, p] = log sum exp of values[t, offsets[p]:offsets[p + 1]]; values are overwritten.
+
+    The exponentials are numpy's, whose vectorised ones are several times faster than numba's.
+    """
+    sums = np.empty_like(result)
+    _subtract_peaks(values, offsets, result)
+    np.exp(values, out=values)
+    _sum_groups(values, offsets, sums)
+    result += np.log(sums)

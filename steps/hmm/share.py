@@ -8,6 +8,8 @@ import numpy as np
 
 from steps.features.transform import apply_affine
 from steps.hmm import ali, gmm
+from steps.hmm.fmllr import FmllrStats, compose, estimate_fmllr
+from steps.hmm.mllt import MlltStats
 from steps.hmm.train_graph import GraphBuilder
 from steps.hmm.transitions import TransitionModel
 from steps.hmm.viterbi import align
@@ -20,18 +22,19 @@ class Share:
     """Features, transcripts and alignments of one job's utterances.
 
     data       DataDir;  lang  LangDir;  utts  list of this job's utterances
-    pipeline   FeaturePipeline without speaker transforms
+    pipeline   FeaturePipeline without speaker transforms; None to set it later
 
     .feats     float32 (num_frames, dim), all utterances one after the other
     .tids      {utt: int32 (num_frames of utt,)} of those that are aligned
     """
 
     def __init__(self, data, lang, utts, pipeline):
-        self.data, self.lang, self.pipeline = data, lang, pipeline
+        self.data, self.lang = data, lang
         self.utts = [utt for utt in utts if utt in data.feats_scp and utt in data.text]
         self.tids, self.graphs = {}, {}
         self.transforms = {}
-        self.set_pipeline(pipeline)
+        if pipeline is not None:
+            self.set_pipeline(pipeline)
 
     def set_pipeline(self, pipeline):
         """Load the features anew, e.g. through another LDA matrix."""
@@ -106,6 +109,9 @@ class Share:
             self.tids = {utt: ali.convert(tids, old, self.transitions, tree)
                          for utt, tids in self.tids.items()}
 
+    def write_ali(self, path):
+        ali.write_ali(path, self.tids.items())
+
     def frames(self):
         """Indices of the aligned utterances' frames, in the order of aligned()."""
         spans = [self.span[utt] for utt in self.tids]
@@ -125,7 +131,7 @@ class Share:
 
     def accumulate(self, model):
         """Gmm statistics of the aligned frames."""
-        return model.accumulate(self._aligned_feats(), self.pdfs())
+        return model.accumulate(self.aligned_feats(), self.pdfs())
 
     def accumulate_two(self, model):
         """Posteriors from the adapted features, statistics from the unadapted ones."""
@@ -134,7 +140,7 @@ class Share:
 
     def single_gaussian_stats(self, labels, num_labels):
         """Sums of frames by label int (num_frames,): occ, x, x2."""
-        feats = self._aligned_feats().astype(np.float64)
+        feats = self.aligned_feats().astype(np.float64)
         occ = np.bincount(labels, minlength=num_labels).astype(float)
         x, x2 = np.zeros((2, num_labels, feats.shape[1]))
         if len(feats):
@@ -176,6 +182,19 @@ class Share:
             stats["log_like"] += log_like
         return stats
 
+    def mllt_stats(self, model):
+        """MlltStats of the aligned frames that are not silence."""
+        stats = MlltStats.zeros(model.dim)
+        tids = self.aligned()
+        speech = ~self.silence[tids]
+        feats, pdfs = self.aligned_feats()[speech], self.transitions.tid2pdf[tids[speech]]
+        if len(feats):
+            for pdf, rows in gmm.by_pdf(pdfs):
+                span = slice(model.offsets[pdf], model.offsets[pdf + 1])
+                gamma, _ = gmm.responsibilities(model.component_log_likes(feats[rows], span))
+                stats.add(feats[rows], gamma, model.means[span], 1 / model.vars[span])
+        return stats
+
     def windows(self):
         """Phone window and pdf class of all aligned frames."""
         parts = [ali.frame_windows(tids, self.transitions) for tids in self.tids.values()]
@@ -196,13 +215,12 @@ class Share:
             tids = np.concatenate([self.tids[utt] for utt in utts])
             feats = np.concatenate([self.feats[self.span[utt]] for utt in utts])
             speech = ~self.silence[tids]
-            stats = gaussian_stats(model, feats[speech], self.transitions.tid2pdf[tids[speech]])
-            transform, improvement, _ = fmllr.estimate(stats, min_count=min_count)
-            gain += improvement
+            stats = fmllr_stats(model, feats[speech], self.transitions.tid2pdf[tids[speech]])
+            transform, improvement = estimate_fmllr(stats, min_count)
+            gain += improvement * stats.beta
             count += stats.beta
             previous = self.transforms.get(spk)
-            self.transforms[spk] = (transform if previous is None
-                                    else fmllr.compose(transform, previous))
+            self.transforms[spk] = transform if previous is None else compose(transform, previous)
         self._apply_transforms()
         return {"gain": np.array(gain), "frames": np.array(count)}
 
@@ -213,20 +231,22 @@ class Share:
             if transform is not None:
                 self.feats[self.span[utt]] = apply_affine(self.base[self.span[utt]], transform)
 
-    def _aligned_feats(self):
+    def aligned_feats(self):
+        """Features of all aligned frames, float32 (num_frames, dim)."""
         return self.feats[self.frames()]
 
 
-def gaussian_stats(model, feats, pdfs):
-    """fMLLR statistics of frames aligned to pdfs."""
-    weights = np.zeros(feats.shape, np.float32)
-    targets = np.zeros(feats.shape, np.float32)
+def fmllr_stats(model, feats, pdfs):
+    """FmllrStats of frames aligned to pdfs: feats float32 (num_frames, dim), pdfs (num_frames,)."""
+    stats = FmllrStats.zeros(model.dim)
     if len(feats):
         inverse = (1 / model.vars).astype(np.float32)
         scaled = (model.means / model.vars).astype(np.float32)
+        weights, targets = np.empty_like(feats), np.empty_like(feats)
         for pdf, rows in gmm.by_pdf(pdfs):
             span = slice(model.offsets[pdf], model.offsets[pdf + 1])
             gamma, _ = gmm.responsibilities(model.component_log_likes(feats[rows], span))
             weights[rows] = gamma @ inverse[span]
             targets[rows] = gamma @ scaled[span]
-    return fmllr.accumulate(feats, weights, targets)
+        stats.add(feats, weights, targets, len(feats))
+    return stats

@@ -45,9 +45,9 @@ def main(argv=None):
         return 0
     data, lang = training.open_data(args)
     front_end = training.model_front_end(args)
-    with step.output(args.dir) as out:
-        with training.Trainer(step, data, lang, out, front_end) as trainer:
-            summary = train(trainer, args)
+    with (step.output(args.dir) as out,
+          training.Trainer(step, data, lang, out, front_end) as trainer):
+        summary = train(trainer, args)
     return step.finish(summary)
 
 
@@ -83,7 +83,7 @@ def train(trainer, args):
         phones = grown(phones, model, stats["occ"], target, args.power, trainer.rng)
     model = joined(phones)
     trainer.align(model, transitions)
-    trainer.report_unaligned()
+    training.write_unaligned(trainer.out, trainer.data, trainer.failed)
     trainer.call("write_ali")
     trainer.write_common(tree)
     write_model(trainer.out / "final.mdl", transitions, model)

@@ -17,12 +17,17 @@ from utils.step import UserError, log
 MAX_UNALIGNED = 0.05     # more utterances than this without an alignment is an error
 
 
-def training_inputs(args):
-    """Files whose change makes a model out of date."""
+def data_inputs(args):
+    """Files of the data and lang directory whose change makes a result out of date."""
     data, lang = Path(args.data), Path(args.lang)
     files = [data / name for name in ("feats.scp", "feats.json", "cmvn.scp", "text", "utt2spk")]
     files += [lang / name for name in ("phones.txt", "words.txt", "L.fst", "topo", "oov.txt")]
-    files += sorted((lang / "phones").glob("*.int"))
+    return files + sorted((lang / "phones").glob("*.int"))
+
+
+def training_inputs(args):
+    """Files whose change makes a model out of date."""
+    files = data_inputs(args)
     if hasattr(args, "alidir"):
         alidir = Path(args.alidir)
         files += [alidir / name for name in ("final.mdl", "tree", "front_end.json", "final.mat")]
@@ -109,17 +114,6 @@ class Trainer:
         transitions.update(answer["counts"])
         return answer
 
-    def report_unaligned(self):
-        """unaligned.txt: utterances without an alignment, and why; over 5 % is an error."""
-        (self.out / "unaligned.txt").write_text("".join(f"{f}\n" for f in self.failed), "utf-8")
-        count = len(self.data.utts)
-        if len(self.failed) > MAX_UNALIGNED * count:
-            raise UserError(self.data.path, f"{len(self.failed)} of {count} utterances do not "
-                            f"align, e.g. {self.failed[0]}", "do the transcripts match the sound?")
-        if self.failed:
-            log(f"{len(self.failed)} of {count} utterances do not align, see unaligned.txt: "
-                f"{self.failed[0]}")
-
     def write_common(self, tree):
         """tree, front_end.json, phones.txt and num_jobs, as every GMM directory has them."""
         tree.write(self.out / "tree")
@@ -129,6 +123,17 @@ class Trainer:
         (self.out / "num_jobs").write_text(f"{self.num_jobs}\n")
 
 
+def write_unaligned(out, data, failed):
+    """unaligned.txt: utterances without an alignment, and why; over 5 % is an error."""
+    (Path(out) / "unaligned.txt").write_text("".join(f"{f}\n" for f in failed), "utf-8")
+    count = len(data.utts)
+    if len(failed) > MAX_UNALIGNED * count:
+        raise UserError(data.path, f"{len(failed)} of {count} utterances do not align, e.g. "
+                        f"{failed[0]}", "do the transcripts match the sound?")
+    if failed:
+        log(f"{len(failed)} of {count} utterances do not align, see unaligned.txt: {failed[0]}")
+
+
 def add(answers):
     """Sum of dicts of arrays; arrays of strings are joined end to end."""
     return {key: (np.concatenate([a[key] for a in answers]) if answers[0][key].dtype.kind == "U"
@@ -136,12 +141,18 @@ def add(answers):
             for key in answers[0]}
 
 
-def worker_share(args, lda=None, transforms=None):
-    """The Share of the job that this process is, and its work directory."""
-    data, lang, work = DataDir(args.data), LangDir(args.lang), Path(args.work)
-    front_end = json.loads((work / "front_end.json").read_text())
-    pipeline = FeaturePipeline(data, front_end, lda=lda, transforms=transforms)
-    return Share(data, lang, data.utts_by_job(args.job, args.nj), pipeline)
+def worker_share(args, load=True):
+    """The Share of the job that this process is; its features are set later unless `load`."""
+    data, lang = DataDir(args.data), LangDir(args.lang)
+    share = Share(data, lang, data.utts_by_job(args.job, args.nj), None)
+    if load:
+        share.set_pipeline(worker_pipeline(args, data))
+    return share
+
+
+def worker_pipeline(args, data, lda=None):
+    front_end = json.loads((Path(args.work) / "front_end.json").read_text())
+    return FeaturePipeline(data, front_end, lda=lda)
 
 
 def common_handlers(share, args, out):
@@ -154,9 +165,7 @@ def common_handlers(share, args, out):
         return share.accumulate(gmm.from_arrays(m))
 
     def write_ali(m):
-        from steps.hmm.ali import write_ali as write
-
-        write(out / f"ali.{args.job}.gz", share.tids.items())
+        share.write_ali(out / f"ali.{args.job}.gz")
         return {}
 
     return {"align": align, "accumulate": accumulate, "write_ali": write_ali}

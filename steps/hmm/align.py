@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""Align a data directory with a trained GMM system.
+
+With a speaker-adapted system (final.alimdl is there) a first alignment of unadapted features gives
+each speaker's fMLLR transform, and the adapted features are aligned again. Utterances that fail
+at --beam are tried at the wider --retry-beams; what still fails is listed with its reason.
+
+in   <data>/feats.scp cmvn.scp text utt2spk    features as <srcdir> was trained on; words
+     <lang>/L.fst phones.txt
+     <srcdir>/final.mdl tree front_end.json final.mat final.alimdl
+out  <alidir>/ali.JOB.gz                       transition-id of each frame
+     <alidir>/trans.JOB                        spk-id float32 (dim, dim + 1), if adapted
+     <alidir>/unaligned.txt                    utt-id and why it did not align
+     <alidir>/final.mdl tree front_end.json final.mat phones.txt num_jobs, copied
+
+e.g. steps/hmm/align.py data/train data/lang exp/tri1 exp/tri1_ali
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import kaldiio
+import numpy as np
+
+from steps.features.pipeline import FeaturePipeline
+from steps.hmm import training, triphones
+from steps.hmm.model import read_model
+from steps.hmm.tree import Tree
+from utils.lang.langdir import read_symbols
+from utils.step import Step, UserError, log
+
+COPIED = ("final.mdl", "final.alimdl", "tree", "front_end.json", "final.mat", "phones.txt")
+FMLLR_PASSES = 2
+
+
+def main(argv=None):
+    step = Step(__file__, __doc__, jobs=4)
+    step.add("--beam", type=float, default=10.0, help="of scaled scores, in nats (default 10)")
+    step.add("--retry-beams", type=_beams, default=(40.0, 200.0), metavar="'40 200'",
+             help="beams of further attempts (default '40 200')")
+    step.add("--fmllr-min-count", type=float, default=500.0,
+             help="speech frames that a speaker needs to be adapted (default 500)")
+    step.add("data", help="data directory with features")
+    step.add("lang", help="lang directory")
+    step.add("srcdir", help="directory of the trained system")
+    step.add("alidir", help="directory of alignments to make")
+    args = step.parse(argv)
+    if step.is_job:
+        return align_share(args)
+    source = Path(args.srcdir)
+    inputs = training.data_inputs(args) + [source / name for name in COPIED]
+    if step.up_to_date(args.alidir, inputs):
+        return 0
+    data, lang = training.open_data(args)
+    check_phones(source, lang)
+    adapted = (source / "final.alimdl").is_file()
+    num_jobs = step.num_jobs(len(data.spk2utt) if adapted else len(data.utts),
+                             "speakers" if adapted else "utterances")
+    with step.output(args.alidir) as out:
+        step.run_jobs(num_jobs, Path(args.alidir) / "log", out)
+        summary = collect(args, data, out, num_jobs)
+        for name in COPIED:
+            if (source / name).is_file():
+                shutil.copyfile(source / name, out / name)
+        (out / "num_jobs").write_text(f"{num_jobs}\n")
+    return step.finish(summary)
+
+
+def check_phones(source, lang):
+    """UserError unless the model's phones are those of the lang directory."""
+    trained = read_symbols(source / "phones.txt")
+    found = lang.phones
+    for phone in sorted(set(trained) | set(found)):
+        if not phone.startswith("#") and trained.get(phone) != found.get(phone):
+            raise UserError(
+                lang.path / "phones.txt", f"{phone} is {found.get(phone, 'not there')}, in "
+                f"{source}/phones.txt it is {trained.get(phone, 'not there')}",
+                "use the lang directory that the model was trained with")
+
+
+def align_share(args):
+    """One job: align its utterances, write them and a summary into the work directory."""
+    source, work = Path(args.srcdir), Path(args.work)
+    transitions, model = read_model(source / "final.mdl")
+    front_end, lda = triphones.front_end_of(source)
+    share = training.worker_share(args, load=False)
+    share.set_pipeline(FeaturePipeline(share.data, front_end, lda))
+    share.set_model(Tree.read(source / "tree"), transitions.topo)
+    beams = (args.beam, *args.retry_beams)
+    log_probs = transitions.scaled_log_probs()
+    if (source / "final.alimdl").is_file():
+        unadapted_transitions, unadapted = read_model(source / "final.alimdl")
+        share.align(unadapted, unadapted_transitions.scaled_log_probs(), beams)
+        for _ in range(FMLLR_PASSES):
+            gained = share.estimate_transforms(model, args.fmllr_min_count)
+            log(f"fMLLR: {gained['gain'] / max(gained['frames'], 1):.3f} nats a frame gained over "
+                f"{gained['frames']:.0f} frames of {len(share.transforms)} speakers")
+        kaldiio.save_ark(str(work / f"trans.{args.job}"),
+                         {s: t.astype(np.float32) for s, t in share.transforms.items()})
+    answer = share.align(model, log_probs, beams)
+    share.write_ali(work / f"ali.{args.job}.gz")
+    (work / f"summary.{args.job}.json").write_text(json.dumps(
+        {"failed": answer["failed"].tolist(), **{k: float(answer[k]) for k in (
+            "log_like", "frames", "retried")}}))
+    return 0
+
+
+def collect(args, data, out, num_jobs):
+    """unaligned.txt and the summary from those of the jobs."""
+    parts = []
+    for job in range(1, num_jobs + 1):
+        path = out / f"summary.{job}.json"
+        parts.append(json.loads(path.read_text()))
+        path.unlink()
+    failed = sorted(line for part in parts for line in part["failed"])
+    training.write_unaligned(out, data, failed)
+    frames, log_like, retried = (sum(p[k] for p in parts) for k in ("frames", "log_like",
+                                                                    "retried"))
+    return (f"{len(data.utts) - len(failed)} of {len(data.utts)} utterances aligned, "
+            f"{retried:.0f} of them with a wider beam, log-likelihood {log_like / frames:.3f} "
+            f"a frame over {frames:.0f} frames")
+
+
+def _beams(text):
+    return tuple(float(part) for part in text.split())
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

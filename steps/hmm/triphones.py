@@ -1,0 +1,197 @@
+"""What the triphone systems share: the tree, EM with growing mixtures, and the workers' answers.
+
+train_deltas.py, train_lda_mllt.py and train_sat.py differ in their features and in what happens
+between the iterations; the rest is here.
+"""
+
+import json
+from pathlib import Path
+
+import kaldiio
+import numpy as np
+
+from steps.hmm import gmm, training
+from steps.hmm.ali import read_ali
+from steps.hmm.build_tree import build_tree
+from steps.hmm.lda import LdaStats
+from steps.hmm.mllt import MlltStats, estimate_mllt
+from steps.hmm.model import read_model, write_model
+from steps.hmm.questions import all_questions, cluster_phones
+from steps.hmm.topology import read_topo
+from steps.hmm.transitions import TransitionModel
+from steps.hmm.tree import Tree
+from steps.hmm.tree_stats import TreeStats, merge
+from steps.hmm.tree_stats import accumulate as accumulate_tree_stats
+from utils.data.datadir import DataDir
+from utils.step import UserError, log
+
+MIN_COUNT = 20      # frames that a Gaussian needs before another one is added
+
+
+def add_options(step, leaves, gaussians, power):
+    step.add("--num-leaves", type=int, default=leaves,
+             help=f"most leaves of the tree (default {leaves})")
+    step.add("--total-gaussians", type=int, default=gaussians,
+             help=f"of all leaves (default {gaussians})")
+    step.add("--power", type=float, default=power,
+             help=f"a pdf's share of Gaussians goes by occupancy ** power (default {power})")
+    step.add("--cluster-threshold", type=float, default=-1.0,
+             help="merge leaves that lose less likelihood than this; negative: less than the "
+                  "smallest gain of a split (default -1)")
+    step.add("--realign-iters", type=iterations, default=(10, 20, 30), metavar="'10 20 30'",
+             help="iterations that begin with a new alignment")
+    training.add_em_options(step, iterations=35)
+    step.add("data", help="data directory with features")
+    step.add("lang", help="lang directory")
+    step.add("alidir", help="directory with alignments of the data and their model")
+    step.add("dir", help="model directory to make")
+
+
+def front_end_of(alidir):
+    """front_end.json of a model directory, and its LDA matrix (final.mat) or None."""
+    path = Path(alidir) / "front_end.json"
+    if not path.is_file():
+        raise UserError(path, "no such file", "give a directory of steps/hmm/align.py")
+    matrix = Path(alidir) / "final.mat"
+    lda = np.asarray(kaldiio.load_mat(str(matrix)), np.float32) if matrix.is_file() else None
+    return json.loads(path.read_text("utf-8")), lda
+
+
+def grow_tree(trainer, args):
+    """Tree from the aligned frames' statistics; written for the workers, which convert to it."""
+    topo = read_topo(trainer.lang.path / "topo")
+    stats = merge(TreeStats(a["keys"], a["counts"], a["x"], a["x2"])
+                  for a in trainer.call("tree_stats"))
+    classes = {p: topo.num_pdf_classes(p) for p in topo.phones}
+    phones = cluster_phones(stats, trainer.lang.sets) + trainer.lang.extra_questions
+    questions = all_questions(phones, 3, max(classes.values()))
+    tree, report = build_tree(stats, trainer.lang.roots, questions, classes, args.num_leaves,
+                              cluster_threshold=args.cluster_threshold)
+    log(f"tree: {report.num_leaves_grown} leaves, {tree.num_pdfs} after merging, "
+        f"{report.gain:.2f} nats a frame gained, {-report.loss_by_merging:.2f} by merging")
+    tree.write(trainer.work / "tree")
+    trainer.call("set_tree")
+    occ, x, x2 = stats.summed(tree.pdfs(stats.windows, stats.pdf_classes), tree.num_pdfs)
+    mean = x.sum(0) / occ.sum()
+    var_floor = 0.01 * (x2.sum(0) / occ.sum() - mean ** 2)
+    model = gmm.single_gaussians(occ, x, x2, var_floor)
+    return tree, TransitionModel.from_tree(topo, tree), model, var_floor
+
+
+def run_em(trainer, args, transitions, model, var_floor, between=lambda iteration, model: model):
+    """Iterations of alignment (some), `between` (e.g. MLLT) and re-estimation; the last model.
+
+    between  function(iteration, model) -> model, called before the statistics are taken
+    """
+    start, last = model.num_gauss, max(1, args.num_iters * 5 // 7)
+    trainer.failed = []
+    for iteration in range(1, args.num_iters + 1):
+        if iteration in args.realign_iters:
+            trainer.align(model, transitions)
+        model = between(iteration, model)
+        stats = trainer.total("accumulate", **model.to_arrays())
+        frames = stats["occ"].sum()
+        model, occ = model.update(stats, var_floor, with_occ=True)
+        log(f"iteration {iteration}: {model.num_gauss} Gaussians, log-likelihood "
+            f"{stats['log_like'][0] / frames:.3f} a frame over {frames:.0f} frames")
+        target = round(start + (args.total_gaussians - start) * min(1, iteration / last))
+        if iteration < args.num_iters:
+            model = model.mix_up(occ, target, args.power, MIN_COUNT, trainer.rng)
+    return model
+
+
+def finish(trainer, tree, transitions, model, lda=None):
+    """Last alignment, and everything that a model directory holds."""
+    trainer.align(model, transitions)
+    training.write_unaligned(trainer.out, trainer.data, trainer.failed)
+    trainer.call("write_ali")
+    trainer.write_common(tree)
+    if lda is not None:
+        kaldiio.save_mat(str(trainer.out / "final.mat"), lda.astype(np.float32))
+    write_model(trainer.out / "final.mdl", transitions, model)
+    return (f"{tree.num_pdfs} pdfs, {model.num_gauss} Gaussians, "
+            f"{len(trainer.data.utts) - len(trainer.failed)} utterances aligned")
+
+
+def mllt_step(trainer, model, lda):
+    """One MLLT update: the new LDA matrix (sent to the workers), and the model in its space."""
+    stats = trainer.total("mllt_stats", **model.to_arrays())
+    matrix, gains = estimate_mllt(MlltStats(float(stats["beta"]), stats["G"]))
+    log(f"MLLT: {gains[-1]:.3f} nats a frame gained over {float(stats['beta']):.0f} frames")
+    lda = (matrix @ lda).astype(np.float64)
+    trainer.call("set_lda", lda=lda.astype(np.float32))
+    return lda, gmm.Gmm(model.offsets, model.weights, model.means @ matrix.T, model.vars)
+
+
+def serve(args, own_lda=False):
+    """A worker of a triphone system.
+
+    own_lda  whether the LDA matrix comes from the driver; otherwise from alidir/final.mat, if any
+    """
+    from utils.parallel.pool import serve as serve_tasks
+
+    work = Path(args.work)
+    data = DataDir(args.data)
+    share = training.worker_share(args, load=False)
+    old, _ = read_model(Path(args.alidir) / "final.mdl")
+    alignments = read_ali(args.alidir, set(share.utts))
+    handlers = training.common_handlers(share, args, work.parent)
+
+    def set_lda(m):
+        share.set_pipeline(training.worker_pipeline(args, data, m["lda"]))
+        if not share.tids:
+            share.transitions = old
+            share.silence = np.isin(old.tid2phone, share.lang.silence_phones)
+            share.set_alignments(alignments)
+        return {}
+
+    def lda_stats(m):
+        pipeline = training.worker_pipeline(args, data)
+        stats = LdaStats.of(np.zeros((0, pipeline.dim)), np.zeros(0, int), old.num_pdfs)
+        silence = share.lang.silence_phones
+        for utt in share.utts:
+            if utt in alignments:
+                tids, feats = alignments[utt], pipeline.load(utt)
+                if len(tids) == len(feats):
+                    stats.add(feats, old.tid2pdf[tids], ~np.isin(old.tid2phone[tids], silence))
+        return {"counts": stats.counts, "x": stats.x, "x2": stats.x2}
+
+    def tree_stats(m):
+        windows, classes = share.windows()
+        stats = accumulate_tree_stats(windows, classes, share.aligned_feats(),
+                                      ci_phones=share.lang.context_indep)
+        return {"keys": stats.keys, "counts": stats.counts, "x": stats.x, "x2": stats.x2}
+
+    def set_tree(m):
+        tree = Tree.read(work / "tree")
+        aligned = share.tids
+        share.set_model(tree, old.topo)
+        share.set_alignments(aligned, old, tree)
+        return {}
+
+    def mllt_stats(m):
+        stats = share.mllt_stats(gmm.from_arrays(m))
+        return {"beta": np.array(stats.beta), "G": stats.G}
+
+    def estimate_transforms(m):
+        return share.estimate_transforms(gmm.from_arrays(m), float(m["min_count"]))
+
+    def accumulate_two(m):
+        return share.accumulate_two(gmm.from_arrays(m))
+
+    def write_transforms(m):
+        kaldiio.save_ark(str(work.parent / f"trans.{args.job}"),
+                         {spk: t.astype(np.float32) for spk, t in share.transforms.items()})
+        return {}
+
+    if not own_lda:
+        set_lda({"lda": front_end_of(args.alidir)[1]} if args.keep_lda else {"lda": None})
+    serve_tasks(work / "pool", args.job, {
+        **handlers, "set_lda": set_lda, "lda_stats": lda_stats, "tree_stats": tree_stats,
+        "set_tree": set_tree, "mllt_stats": mllt_stats, "accumulate_two": accumulate_two,
+        "estimate_transforms": estimate_transforms, "write_transforms": write_transforms})
+    return 0
+
+
+def iterations(text):
+    return tuple(int(part) for part in text.split())
