@@ -8,21 +8,17 @@ optional_silence.txt   the phone that may stand between words
 extra_questions.txt    sets of phones for the tree; may be empty
 """
 
-import re
 from pathlib import Path
 from typing import NamedTuple
 
 from utils.data.tables import read_lines
-from utils.lang.lexicon import Entry, Problem, scan_lexicon, split_fields
+from utils.lang.lexicon import ODD_SPACE, Entry, Problem, scan_lexicon, split_fields
 from utils.step import UserError, write_atomic
 
 FILES = ("lexiconp.txt", "lexicon.txt", "silence_phones.txt", "nonsilence_phones.txt",
-         "optional_silence.txt", "extra_questions.txt", "word_boundary.txt", "bpe.model")
+         "optional_silence.txt", "extra_questions.txt", "word_boundary.txt", "bpe.model",
+         "units.txt")
 POSITIONS = ("_B", "_E", "_I", "_S")
-# All white space of Unicode but space, tab and the line's end: inside a word it looks like a
-# boundary and is none.
-_ODD_SPACE = re.compile("[\x0b\x0c\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f"
-                        "\u205f\u3000\ufeff]")
 
 
 class Dict(NamedTuple):
@@ -119,7 +115,7 @@ def _readable(path, problems):
                                     "carriage return", "remove all of them: sed -i 's/\\r//g'"))
             break
     for number, line in enumerate(lines, 1):
-        odd = _ODD_SPACE.search(line)
+        odd = ODD_SPACE.search(line)
         if odd:
             problems.append(Problem(f"{path}:{number}:{odd.start() + 1}",
                                     f"white space U+{ord(odd[0]):04X} other than space and tab"))

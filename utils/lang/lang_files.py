@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from utils.data.tables import read_table
 from utils.lang.dictdir import POSITIONS
 from utils.lang.langdir import read_symbols
 from utils.lang.topo import topology
@@ -36,8 +37,8 @@ def lang_files(contents, entries, num_disambig, args):
         files[f"phones/{name}.int"] = _lines(ids)
         files[f"phones/{name}.csl"] = ":".join(ids) + "\n"
     files |= _phone_sets(contents, expand, phones, args)
-    if args.position_dependent_phones:
-        kinds = {p: _BOUNDARY.get(p[-2:], "nonword") for p in silence + nonsilence}
+    kinds = _boundary_kinds(silence + nonsilence, args)
+    if kinds:
         files["phones/word_boundary.txt"] = _lines(f"{p} {kind}" for p, kind in kinds.items())
         files["phones/word_boundary.int"] = _lines(f"{phones[p]} {k}" for p, k in kinds.items())
     align = {(e.word, e.phones) for e in entries} | {("<eps>", (contents.optional_silence,))}
@@ -68,6 +69,23 @@ def _expander(contents, positions):
         return [phone + suffix for phone in row
                 for suffix in ((("",) if phone in silence else ()) + POSITIONS)]
     return expand
+
+
+def _boundary_kinds(phones, args):
+    """{phone: begin, internal, end, singleton or nonword}; {} if positions are not told apart.
+
+    A dict directory whose own phones tell them apart may bring word_boundary.txt.
+    """
+    if args.position_dependent_phones:
+        return {p: _BOUNDARY.get(p[-2:], "nonword") for p in phones}
+    path = Path(args.dict) / "word_boundary.txt"
+    if not path.exists():
+        return {}
+    given = read_table(path)
+    for phone in set(phones) ^ set(given):
+        raise UserError(path, f"phone {phone} is only "
+                              f"{'here' if phone in given else 'in the dict directory'}")
+    return given
 
 
 def _phone_sets(contents, expand, phones, args):

@@ -9,9 +9,13 @@ import re
 from typing import NamedTuple
 
 from utils.data.tables import read_lines
-from utils.step import UserError
+from utils.step import UserError, log
 
 FORBIDDEN_WORDS = {"<eps>", "<s>", "</s>", "#0"}
+# All white space of Unicode but space, tab and the line's end, and the zero byte: inside a word it
+# looks like a boundary and is none.
+ODD_SPACE = re.compile("[\0\x0b\x0c\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f"
+                       "\u205f\u3000\ufeff]")
 _VARIANT = re.compile(r"(?<=.)\(\d+\)$")
 
 
@@ -32,6 +36,22 @@ def split_fields(line):
     """Fields between spaces and tabs, and nothing else: other white space stays in its field,
     where the checks find it."""
     return [field for field in line.replace("\t", " ").split(" ") if field]
+
+
+def text_lines(path):
+    """[(line number, fields)] of a text or lexicon from elsewhere.
+
+    raises  UserError with file, line and column where a word has white space in it
+    """
+    rows = []
+    for number, line in enumerate(read_lines(path), 1):
+        odd = ODD_SPACE.search(line)
+        if odd:
+            raise UserError(f"{path}:{number}:{odd.start() + 1}",
+                            f"U+{ord(odd[0]):04X}, white space other than space and tab",
+                            "replace it by a space")
+        rows.append((number, split_fields(line.replace("\r", " "))))
+    return rows
 
 
 def scan_lexicon(path, num_probs=0):
@@ -132,8 +152,7 @@ def read_source_lexicon(path, probabilities="auto", case="keep", drop_stress=Fal
     raises         UserError with file and line: no pronunciation, bad probability, bad word
     """
     rows = []
-    for number, line in enumerate(read_lines(path), 1):
-        fields = split_fields(line.rstrip("\r").replace("\r", " "))
+    for number, fields in text_lines(path):
         fields = fields[:next((i for i, f in enumerate(fields) if i and f.startswith("#")), None)]
         if fields and not fields[0].startswith(";;;"):
             rows.append((number, fields))
@@ -165,3 +184,12 @@ def read_source_lexicon(path, probabilities="auto", case="keep", drop_stress=Fal
     if repeated:
         notes.append(f"{path}: {repeated} pronunciations are repeated, each kept once")
     return list(entries.values()), notes
+
+
+def report_problems(directory, problems, limit):
+    """Print the problems, at most `limit` of them, and end the step; nothing if there are none."""
+    for problem in problems[:limit]:
+        log(f"{problem.where}: {problem.what}" + (f" ({problem.do})" if problem.do else ""))
+    if problems:
+        raise UserError(directory, f"{len(problems)} problems" if len(problems) > 1
+                        else "1 problem", "see above")

@@ -50,9 +50,11 @@ def main(argv=None):
     _check_options(args, contents)
     with step.output(args.lang) as out:
         summary = _write_lang(args, contents, out)
-        for name in ("word_boundary.txt", "word_boundary.int"):
-            if not (out / "phones" / name).exists():
-                (Path(args.lang) / "phones" / name).unlink(missing_ok=True)
+        # What an earlier run with other options wrote and this one does not.
+        for name in ("phones/word_boundary.txt", "phones/word_boundary.int", "bpe.model",
+                     "units.txt"):
+            if not (out / name).exists():
+                (Path(args.lang) / name).unlink(missing_ok=True)
     return step.finish(summary)
 
 
@@ -66,9 +68,10 @@ def _write_lang(args, contents, out):
     phones, words = symbol_tables(files)
     for name, text in files.items():
         write_atomic(out / name, text)
-    subwords = (Path(args.dict) / "bpe.model").exists()
-    if subwords:
-        shutil.copyfile(Path(args.dict) / "bpe.model", out / "bpe.model")
+    subwords = [Path(args.dict) / name for name in ("bpe.model", "units.txt")]
+    subwords = [path for path in subwords if path.exists()]
+    for path in subwords:
+        shutil.copyfile(path, out / path.name)
     options = {"silence": contents.optional_silence, "sil_prob": args.sil_prob,
                "starts_word": starts_word if subwords else None}
     lexicon_fst(entries, phones, words, **options).write(str(out / "L.fst"))

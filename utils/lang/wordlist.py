@@ -2,8 +2,7 @@
 
 from collections import Counter
 
-from utils.data.tables import read_lines
-from utils.lang.lexicon import split_fields
+from utils.lang.lexicon import text_lines
 from utils.step import UserError
 
 
@@ -23,8 +22,8 @@ def count_words(args):
     counts = Counter()
     for first, paths in ((1, args.texts), (0, args.plain_text)):
         for path in paths:
-            for line in read_lines(path):
-                counts.update(split_fields(line.rstrip("\r"))[first:])
+            for _, fields in text_lines(path):
+                counts.update(fields[first:])
     words = {word: n for word, n in sorted(counts.items()) if not is_symbol(word)}
     if not words and (args.texts or args.plain_text):
         raise UserError((args.texts + args.plain_text)[0], "no words in it",
