@@ -14,6 +14,7 @@
 
 parse_options() {
   local recipe=${BASH_SOURCE[1]} option name value
+  if [[ ! -f $recipe ]]; then recipe=./${recipe##*/}; fi   # called from elsewhere, gone to its own
   while [[ $# -gt 0 ]]; do
     option=$1
     shift
