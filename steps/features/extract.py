@@ -1,18 +1,30 @@
 """What make_mfcc.py and make_fbank.py share: a job's utterances to an archive, jobs to a table."""
 
+import contextlib
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
 from steps.features.archive import MatrixWriter
 from steps.features.frontend import FrontEnd
-from utils.data.audio import MAX_BROKEN, for_each_utt, parse_channel
+from utils.data.audio import MAX_BROKEN, for_each_utt
 from utils.data.tables import write_table
 from utils.step import UserError, log, write_atomic
 
 INPUTS = ("wav.scp", "segments", "utt2spk", "reco2file_and_channel")
 TABLES = ("feats.scp", "utt2num_frames", "utt2dur", "utt2trim")
+
+
+def sound_stamp(data):
+    """A hash of the sizes and times of wav.scp's files, to see whether they have changed."""
+    stamp = hashlib.blake2b(digest_size=8)
+    for path in data.wav_scp.values():
+        with contextlib.suppress(OSError, ValueError):   # a pipe, or absent: the job will tell
+            status = os.stat(path)   # noqa: PTH116 (a pipe may be no valid Path)
+            stamp.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
+    return stamp.hexdigest()
 
 
 def extract_job(data, config, args):
@@ -21,11 +33,10 @@ def extract_job(data, config, args):
     part = {name: {} for name in (*TABLES, "hash")}
     rate = config["sample_rate"]
     archive = f"feats/{config['kind']}.{args.job}.ark"
-    channel = None if args.channel is None else parse_channel(args.channel)
     utts = data.utts_by_job(args.job, args.nj)
     limit = MAX_BROKEN * len(data.utts)   # of all jobs; merge() counts those of all
     with MatrixWriter(Path(args.work) / archive, f"{args.data}/{archive}", args.compress) as out:
-        for utt, samples, _ in for_each_utt(data, utts, rate, channel, limit):
+        for utt, samples, _ in for_each_utt(data, utts, rate, args.channel, limit):
             feats = front_end.compute(utt, samples)
             if not len(feats):
                 log(f"skipped {utt}: {len(samples)} samples are less than one frame "

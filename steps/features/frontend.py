@@ -12,6 +12,7 @@ import zlib
 import numpy as np
 
 from steps.features import spectra
+from utils.data.audio import parse_channel
 from utils.step import UserError
 
 FULL_SCALE = 32768       # Kaldi computes at the scale of 16-bit samples, and so do we
@@ -19,7 +20,7 @@ PITCH_DIM = 3            # probability of voicing, normalised log pitch, its del
 TRIM_MARGIN = 0.1        # s kept before the first and after the last loud frame
 # These change no number, or by float32's rounding only.
 NOT_FEATURES = {"config", "force", "nj", "cmd", "job", "work", "data", "compress", "method",
-                "channel"}
+                "channel", "sound"}
 
 
 def boolean(text):
@@ -68,7 +69,7 @@ def add_options(step, num_mel_bins):
              "psf: python_speech_features itself")
     add("--compress", type=boolean, default=False,
         help="Kaldi's compressed matrices: a quarter of the size, lossy")
-    add("--channel", default=None, help="of several: 0, 1, ... or mix; see utils/data/audio.py")
+    add("--channel", type=parse_channel, default=None, help="of several: 0, 1, ... or mix")
 
 
 def feats_config(kind, args):

@@ -19,7 +19,7 @@ e.g. steps/features/make_mfcc.py --config conf/mfcc.conf --nj 2 data/train
 
 from pathlib import Path
 
-from steps.features.extract import INPUTS, extract_job, merge, remove_stale
+from steps.features.extract import INPUTS, extract_job, merge, remove_stale, sound_stamp
 from steps.features.frontend import add_options, boolean, feats_config
 from steps.features.pipeline import read_feats_config
 from utils.data.datadir import DataDir
@@ -43,6 +43,7 @@ def main(argv=None):
 
     if read_feats_config(data.path).get("fingerprint") != config["fingerprint"]:
         args.force = True   # filterbanks may have replaced the MFCC that .done tells of
+    args.sound = sound_stamp(data)
     if step.up_to_date(data.path, [data.path / name for name in INPUTS]):
         return 0
     data.require("wav.scp", "utt2spk")
