@@ -9,6 +9,6 @@ decode_cmd="utils/parallel/run.py"
 # train_cmd="utils/parallel/slurm.py --mem 4G --option --partition=standard"
 # decode_cmd="utils/parallel/slurm.py --mem 4G --max-jobs-run 20"
 
-# Grid Engine; --num-threads needs a parallel environment, here one named smp:
+# Grid Engine; --num-threads 2 asks for two slots of a parallel environment named smp:
 # train_cmd="utils/parallel/queue.py --mem 4G --option '-q all.q'"
-# decode_cmd="utils/parallel/queue.py --mem 4G --option '-pe smp 1'"
+# decode_cmd="utils/parallel/queue.py --mem 4G"

@@ -161,7 +161,6 @@ with WorkerPool({RUN!r}, 1, {str(tmp_path)!r} + "/JOB.log", ["sleep", "JOB00"], 
     last = beat.read_text()
     time.sleep(2.5)
     assert beat.read_text() == last
-    
 
 
 def _wait_until(condition, seconds=10.0):

@@ -1,0 +1,99 @@
+import subprocess
+
+import pytest
+
+from utils.step import ROOT
+
+RECIPE = f"""\
+#!/usr/bin/env bash
+# Says what it was told, in no time.
+#
+#   ./run.sh --stage 2
+set -euo pipefail
+
+stage=0           # first stage to run
+stop_stage=99     # last stage to run
+target_sets="fr cy"   # one data/<target> each
+quick=false       # smaller models
+extra=            # more options
+train_cmd=run.py
+. {ROOT}/utils/parse_options.sh
+parse_options "$@"
+inside=1
+
+if begin 0 "download"; then
+  echo "<$target_sets> <$quick> <$extra> <$train_cmd>"
+fi
+if begin 08 "graft \\"en\\" onto each target"; then
+  echo eight
+fi
+if begin 10 "score"; then echo ten; fi
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    script = tmp_path / "run.sh"
+    script.write_text(RECIPE)
+
+    def run(*options, **environment):
+        return subprocess.run(["bash", script, *options], capture_output=True, text=True,
+                              env={"PATH": "/usr/bin:/bin", **environment}, check=False)
+
+    return run
+
+
+def test_defaults(recipe):
+    result = recipe()
+    assert result.stdout == "<fr cy> <false> <> <run.py>\neight\nten\n"
+    assert [line.split(" (")[0] for line in result.stderr.splitlines()] == [
+        "== 0 download", '== 08 graft "en" onto each target', "== 10 score"]
+    assert result.returncode == 0
+
+
+def test_both_forms_and_values_as_they_are(recipe):
+    result = recipe("--target-sets", "a  $(b)", "--quick=true", "--extra=--x='$y'", "--train_cmd",
+                    "slurm.py --mem 1G", "--stop-stage", "0")
+    assert result.stdout == "<a  $(b)> <true> <--x='$y'> <slurm.py --mem 1G>\n"
+
+
+@pytest.mark.parametrize(("options", "ran"), [
+    (["--stage", "8"], "eight\nten\n"), (["--stage", "9"], "ten\n"),
+    (["--stage=08", "--stop-stage=08"], "eight\n"), (["--stage", "11"], "")])
+def test_stages(recipe, options, ran):
+    result = recipe(*options)
+    assert (result.stdout, result.returncode) == (ran, 0)
+
+
+def test_help_is_the_head_comment_the_options_and_the_stages(recipe):
+    result = recipe("--stage", "3", "--help")
+    assert result.returncode == 0
+    head, options, stages = result.stdout.split("\n\noptions\n")[0], *result.stdout.split(
+        "\n\noptions\n")[1].split("\n\nstages\n")
+    assert head == "Says what it was told, in no time.\n\n  ./run.sh --stage 2"
+    assert [" ".join(line.split()) for line in options.splitlines()][:3] == [
+        "--stage first stage to run (default 0)",
+        "--stop-stage last stage to run (default 99)",
+        '--target-sets one data/<target> each (default "fr cy")']
+    assert "more options (default none)" in options
+    assert "inside" not in options
+    assert stages.splitlines()[0].split() == ["0", "download"]
+    assert stages.splitlines()[-1].split() == ["10", "score"]
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    (["--foo", "1"], "no such option: --foo (try --help)"),
+    (["--foo=1"], "no such option: --foo (try --help)"),
+    (["--inside", "2"], "no such option: --inside (try --help)"),
+    (["--http-proxy", "x"], "no such option: --http-proxy (try --help)"),
+    (["--PATH", "x"], "no such option: --PATH (try --help)"),
+    (["stage"], "no such option: stage (try --help)"),
+    (["--stage"], "--stage needs a value (--stage=value if it begins with --)"),
+    (["--stage", "--quick"], "--stage needs a value (--stage=value if it begins with --)"),
+    (["--stage", "a[$(touch x)]"],
+     "--stage: expected the number of a stage, not a[$(touch x)] (try --help)"),
+    (["--quick", "yes"], "--quick: expected true or false, not yes")])
+def test_mistakes_are_one_line_and_status_1(recipe, options, message):
+    result = recipe(*options, http_proxy="there")
+    assert result.stderr == f"run.sh: {message}\n"
+    assert (result.stdout, result.returncode) == ("", 1)
