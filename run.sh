@@ -1,0 +1,139 @@
+#!/usr/bin/env bash
+# From sound to words for a source language and for accents and languages with little speech.
+#
+# The corpus is synthesised by eSpeak NG, many voices in many rooms, so nothing is downloaded: US
+# English is the source; Scottish English, Caribbean English and French are the targets. Each gets
+# a lexicon, a trigram, monophones, triphones, LDA+MLLT and SAT, and is decoded. LM weights are
+# chosen on dev, the results are those of test.
+#
+#   ./run.sh                           everything; about half an hour on two cores, 1 GB of disk
+#   ./run.sh --size small              a fifth of the speech, about ten minutes
+#   ./run.sh --stage 4 --targets fr    one target from tri1 on
+set -euo pipefail
+
+stage=0            # first stage to run
+stop_stage=99      # last stage to run
+size=full          # of the corpus: tiny, small or full
+source=en          # the language with much speech; data/<source>
+targets="en-scotland en-caribbean fr"   # one data/<target> each
+nj=2               # jobs in parallel
+corpus=corpus      # where the sound is
+data=data          # where data directories, dict, lang and LM are
+exp=exp            # where systems are made
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. ./path.sh
+. ./cmd.sh
+. utils/parse_options.sh
+parse_options "$@"
+
+declare -A espeak=([en]=en-us [en-scotland]=en-gb-scotland [en-caribbean]=en-029 [fr]=fr)
+systems="mono tri1 tri2b tri3b"
+
+# Targets have little speech, so their conf files ask for fewer leaves and Gaussians.
+variant() {
+  if [[ $1 != "$source" ]]; then echo _target; fi
+}
+
+if begin 0 "synthesise the corpus"; then
+  for lang in $source $targets; do
+    role=target
+    if [[ $lang == "$source" ]]; then role=source; fi
+    local/synthesise.py --language "${espeak[$lang]}" --size "$size" --role "$role" \
+      --nj "$nj" --cmd "$train_cmd" "$corpus/$lang"
+  done
+fi
+
+if begin 1 "data directories"; then
+  for lang in $source $targets; do
+    local/prepare_data.py "$corpus/$lang" "$data/$lang"
+    for set in train dev test; do
+      utils/data/validate_data_dir.py --no-feats "$data/$lang/$set"
+    done
+  done
+fi
+
+if begin 2 "lexicon, lang and trigram"; then
+  for lang in $source $targets; do
+    utils/lang/prepare_dict_espeak.py --language "${espeak[$lang]}" \
+      --plain-text "$data/$lang/lm.txt" "$data/$lang/train/text" "$data/$lang/dict"
+    utils/lang/prepare_lang.py "$data/$lang/dict" "<UNK>" "$data/$lang/lang"
+    utils/lang/train_ngram.py --order 3 --plain-text "$data/$lang/lm.txt" "$data/$lang/lm"
+    utils/lang/format_lm.py "$data/$lang/lang" "$data/$lang/lm/lm.arpa" "$data/$lang/lang_test"
+  done
+fi
+
+if begin 3 "MFCC and CMVN"; then
+  for lang in $source $targets; do
+    for set in train dev test; do
+      steps/features/make_mfcc.py --config conf/mfcc.conf --nj "$nj" --cmd "$train_cmd" \
+        "$data/$lang/$set"
+      steps/features/compute_cmvn.py "$data/$lang/$set"
+    done
+  done
+fi
+
+if begin 4 "mono: monophones from a flat start"; then
+  for lang in $source $targets; do
+    steps/hmm/train_mono.py --config conf/mono.conf --nj "$nj" --cmd "$train_cmd" \
+      "$data/$lang/train" "$data/$lang/lang" "$exp/$lang/mono"
+    steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" \
+      "$data/$lang/train" "$data/$lang/lang" "$exp/$lang/mono" "$exp/$lang/mono_ali"
+  done
+fi
+
+if begin 5 "tri1: triphones on deltas"; then
+  for lang in $source $targets; do
+    steps/hmm/train_deltas.py --config "conf/tri1$(variant "$lang").conf" \
+      --nj "$nj" --cmd "$train_cmd" \
+      "$data/$lang/train" "$data/$lang/lang" "$exp/$lang/mono_ali" "$exp/$lang/tri1"
+    steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" \
+      "$data/$lang/train" "$data/$lang/lang" "$exp/$lang/tri1" "$exp/$lang/tri1_ali"
+  done
+fi
+
+if begin 6 "tri2b: LDA+MLLT"; then
+  for lang in $source $targets; do
+    steps/hmm/train_lda_mllt.py --config "conf/tri2b$(variant "$lang").conf" \
+      --nj "$nj" --cmd "$train_cmd" \
+      "$data/$lang/train" "$data/$lang/lang" "$exp/$lang/tri1_ali" "$exp/$lang/tri2b"
+    steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" \
+      "$data/$lang/train" "$data/$lang/lang" "$exp/$lang/tri2b" "$exp/$lang/tri2b_ali"
+  done
+fi
+
+if begin 7 "tri3b: SAT with fMLLR per speaker"; then
+  for lang in $source $targets; do
+    steps/hmm/train_sat.py --config "conf/tri3b$(variant "$lang").conf" \
+      --nj "$nj" --cmd "$train_cmd" \
+      "$data/$lang/train" "$data/$lang/lang" "$exp/$lang/tri2b_ali" "$exp/$lang/tri3b"
+  done
+fi
+
+if begin 8 "graphs and decoding"; then
+  for lang in $source $targets; do
+    for system in $systems; do
+      steps/decode/make_graph.py "$data/$lang/lang_test" "$exp/$lang/$system" \
+        "$exp/$lang/$system/graph"
+      # A system with speaker transforms is decoded twice, first without them.
+      for set in dev test; do
+        steps/decode/decode.py --config conf/decode.conf --nj "$nj" --cmd "$decode_cmd" \
+          "$exp/$lang/$system/graph" "$data/$lang/$set" "$exp/$lang/$system/decode_$set"
+      done
+    done
+  done
+fi
+
+if begin 9 "word error rates"; then
+  decodes=()
+  for lang in $source $targets; do
+    for system in $systems; do
+      steps/score/score.py --nj "$nj" --cmd "$decode_cmd" \
+        "$data/$lang/dev" "$exp/$lang/$system/graph" "$exp/$lang/$system/decode_dev"
+      steps/score/score.py --nj "$nj" --cmd "$decode_cmd" --dev "$exp/$lang/$system/decode_dev" \
+        "$data/$lang/test" "$exp/$lang/$system/graph" "$exp/$lang/$system/decode_test"
+      decodes+=("$exp/$lang/$system/decode_test")
+    done
+  done
+  steps/score/results.py --out "$exp/results" "${decodes[@]}"
+fi
