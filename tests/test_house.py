@@ -87,7 +87,7 @@ def test_imports_go_down(path):
                     f"line {node.lineno}: {here} stands below {there}")
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=short)
+@pytest.mark.parametrize("path", [p for p in SOURCES if "tests" not in p.parts], ids=short)
 def test_nothing_is_pickled_or_evaluated(path):
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):

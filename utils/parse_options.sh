@@ -14,6 +14,7 @@
 
 parse_options() {
   local recipe=${BASH_SOURCE[1]} option name value
+  if [[ ! -e $recipe ]]; then recipe=${recipe##*/}; fi   # called as egs/x/run.sh, it has gone there
   if [[ ! -f $recipe ]]; then recipe=./${recipe##*/}; fi   # called from elsewhere, gone to its own
   while [[ $# -gt 0 ]]; do
     option=$1

@@ -81,6 +81,15 @@ def test_help_is_the_head_comment_the_options_and_the_stages(recipe):
     assert stages.splitlines()[-1].split() == ["10", "score"]
 
 
+def test_a_recipe_that_has_gone_to_its_folder(tmp_path):
+    folder = tmp_path / "egs/x"
+    folder.mkdir(parents=True)
+    (folder / "run.sh").write_text(RECIPE.replace("\nstage=0", '\ncd "$(dirname "$0")"\nstage=0'))
+    result = subprocess.run(["bash", "egs/x/run.sh", "--stage", "10"], cwd=tmp_path,
+                            capture_output=True, text=True, check=False)
+    assert (result.stdout, result.returncode) == ("ten\n", 0), result.stderr
+
+
 @pytest.mark.parametrize(("options", "message"), [
     (["--foo", "1"], "no such option: --foo (try --help)"),
     (["--foo=1"], "no such option: --foo (try --help)"),
