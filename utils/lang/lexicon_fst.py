@@ -44,10 +44,10 @@ def _fst_text(entries, phones, words, silence, sil_prob, sil_disambig, starts_wo
         loop, sil_state, next_state = 1, 2, 3
         lines += [f"0 1 0 0 {no_sil_cost:.9g}", f"0 2 0 0 {sil_cost:.9g}"]
         if sil_disambig:
-            lines += [f"2 3 {phones[silence]} 0 {sil_cost:.9g}", f"3 1 {phones[sil_disambig]} 0"]
+            lines += [f"2 3 {phones[silence]} 0", f"3 1 {phones[sil_disambig]} 0"]
             next_state = 4
         else:
-            lines += [f"2 1 {phones[silence]} 0 {sil_cost:.9g}"]
+            lines += [f"2 1 {phones[silence]} 0"]
         ends = [(loop, no_sil_cost), (sil_state, sil_cost)]
     inside = loop
     if starts_word:
