@@ -21,7 +21,8 @@ stop_stage=99      # last stage to run
 corpus=""          # the directory with AN4's etc/ and wav/; none: it is fetched to corpus/an4
 nj=2               # jobs in parallel
 hold_out=10        # training speakers to hold out in stage 8, 0 for none
-data=data          # where train/ and test/, dict, lang and LM are
+data=data          # where train/ and test/, lang and LM are
+dict=data/dict     # where the lexicon is
 exp=exp            # where systems are made
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -37,12 +38,12 @@ if begin 0 "data"; then
     local/download.py corpus
     corpus=corpus/an4
   fi
-  local/prepare_data.py --hold-out "$hold_out" "$corpus" data
-  local/prepare_dict.py "$corpus" data/dict
+  local/prepare_data.py --hold-out "$hold_out" "$corpus" "$data"
+  local/prepare_dict.py "$corpus" "$dict"
 fi
 
 if begin 1 "lang and trigram"; then
-  utils/lang/prepare_lang.py data/dict "<UNK>" "$data/lang"
+  utils/lang/prepare_lang.py "$dict" "<UNK>" "$data/lang"
   utils/lang/train_ngram.py --order 3 "$data/train/text" "$data/lm"
   utils/lang/format_lm.py "$data/lang" "$data/lm/lm.arpa" "$data/lang_test"
 fi
@@ -92,7 +93,8 @@ fi
 
 if begin 8 "the same without the held-out speakers, who are decoded"; then
   if [[ $hold_out -gt 0 ]]; then
-    ./run.sh --stage 1 --stop-stage 9 --nj "$nj" --hold-out 0 --data data/tune --exp exp/tune
+    ./run.sh --stage 1 --hold-out 0 --data "$data/tune" --dict "$dict" --exp "$exp/tune" \
+      --nj "$nj" --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
   fi
 fi
 

@@ -1,0 +1,88 @@
+"""The recipes from end to end on little speech."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.an4_layout import make_an4, subset_an4
+from utils.step import ROOT
+
+CORPORA = ROOT.parent / "shared/corpora"   # real speech, where a developer has put it
+LINE = re.compile(r"%WER ([\d.]+) \[ \d+ / (\d+), .*\]  (\S+)  95 % ([\d.]+) to ([\d.]+), CER ")
+
+
+def run(recipe, *options):
+    """A recipe's stderr; a failure shows the end of it."""
+    command = ["bash", recipe, *map(str, options)]
+    # pytest's own environment must not help the recipe along.
+    environment = {name: value for name, value in os.environ.items()
+                   if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    done = subprocess.run(command, cwd=ROOT.parent, env=environment, capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stderr
+
+
+def results(path):
+    """{system's directory, such as en/mono: (WER, words)} of a table of results."""
+    table = {}
+    for line in path.read_text().splitlines():
+        wer, words, decode, low, high = LINE.match(line).groups()
+        assert float(low) <= float(wer) <= float(high)
+        table[decode.split("exp/")[1].removesuffix("/decode_test")] = float(wer), int(words)
+    return table
+
+
+def assert_nothing_to_do(log):
+    steps = [line for line in log.splitlines() if re.match(r"\w+: (steps|utils|local|egs)/", line)]
+    idle = [line for line in log.splitlines() if "up to date" in line]
+    always = [line for line in steps if re.match(r"validate_|results|run", line)]
+    assert len(steps) - len(always) == len(idle) > 10, "\n".join(steps)
+
+
+@pytest.mark.parametrize("recipe", [ROOT / "run.sh", ROOT / "egs/an4/run.sh"],
+                         ids=["root", "an4"])
+def test_help_and_mistakes(recipe):
+    command = ["bash", recipe]
+    text = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True).stdout
+    assert "--stop-stage" in text and re.search(r"^ +9  word error rates$", text, re.M)
+    wrong = subprocess.run([*command, "--nonsense", "1"], capture_output=True, text=True,
+                           check=False)
+    assert wrong.returncode == 1 and "no such option: --nonsense" in wrong.stderr
+
+
+def test_an4_recipe_on_a_tiny_corpus(tiny, tmp_path):
+    corpus = make_an4(tmp_path / "an4", tiny)
+    options = ["--corpus", corpus, "--data", tmp_path / "data", "--dict", tmp_path / "data/dict",
+               "--exp", tmp_path / "exp", "--hold-out", 1]
+    run(ROOT / "egs/an4/run.sh", *options)
+    table = results(tmp_path / "exp/results")
+    assert list(table) == ["mono", "tri1", "tri2b", "tri3b"]
+    assert all(wer < 40 for wer, _ in table.values()), table
+    assert "chosen on" in (tmp_path / "exp/results").read_text()
+    assert "(Kaldi's way)" in (tmp_path / "exp/results").read_text()
+    assert_nothing_to_do(run(ROOT / "egs/an4/run.sh", *options))
+
+
+def test_root_recipe_on_a_tiny_corpus(tmp_path):
+    options = ["--size", "tiny", "--targets", "fr", "--corpus", tmp_path / "corpus",
+               "--data", tmp_path / "data", "--exp", tmp_path / "exp"]
+    run(ROOT / "run.sh", *options)
+    table = results(tmp_path / "exp/results")
+    assert list(table) == [f"{lang}/{system}" for lang in ["en", "fr"]
+                           for system in ["mono", "tri1", "tri2b", "tri3b"]]
+    assert all(words > 50 and wer < 60 for wer, words in table.values()), table
+    assert_nothing_to_do(run(ROOT / "run.sh", *options))
+
+
+@pytest.mark.skipif(not (CORPORA / "unpack").is_file(), reason=f"no real speech in {CORPORA}")
+def test_an4_recipe_on_some_of_an4(tmp_path):
+    subprocess.run([sys.executable, CORPORA / "unpack", "an4", tmp_path / "corpora"], check=True)
+    corpus = subset_an4(tmp_path / "corpora/an4", tmp_path / "an4", train_spks=16, test_spks=5)
+    run(ROOT / "egs/an4/run.sh", "--corpus", corpus, "--data", tmp_path / "data",
+        "--dict", tmp_path / "data/dict", "--exp", tmp_path / "exp", "--hold-out", 0)
+    table = results(tmp_path / "exp/results")
+    assert all(words > 300 and wer < 25 for wer, words in table.values()), table
