@@ -53,8 +53,7 @@ def add_options(step, num_mel_bins):
         help="Hz, where the highest filter ends; 0: half the rate; negative: below that")
     add("--dither", type=float, default=1.0,
         help="standard deviation of the noise added, in units of 1/32768; the same for the same "
-             "utterance id in every run. Digital silence has no finite log energy without it, and "
-             "is floored at log(1.2e-7)")
+             "utterance id in every run; without it, energies of digital silence are log(1.2e-7)")
     add("--target-level", type=float, default=0.0,
         help="dB: bring the loud frames of each utterance to this level, for example -26; "
              "0: leave the level as it is")
