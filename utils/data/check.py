@@ -6,7 +6,7 @@ Each function adds to a scan.Problems. `tables` is {file name: scan.Scan}.
 from pathlib import Path
 
 from utils.data.audio import MAX_OVERSHOOT, AudioError, audio_info, read_audio, split_filters
-from utils.data.datadir import invert, parse_segment, table_key
+from utils.data.datadir import channel_number, invert, parse_segment, table_key
 from utils.data.scan import scan_table
 from utils.step import UserError
 
@@ -134,6 +134,11 @@ def check_values(tables, problems):
         if value not in ("m", "f"):
             problems.add("genders", tables["spk2gender"].where(spk), f"{spk} is {value!r}",
                          "expected m or f")
+    scan = tables.get("reco2file_and_channel")
+    for recording, value in scan.table.items() if scan else ():
+        if channel_number(value) is None:
+            problems.add("channels", scan.where(recording), f"{recording} is {value!r}",
+                         "expected a file and A, B or 1, 2, ...")
     sizes = {}
     for name in ["feats.scp", "cmvn.scp", "vad.scp"]:
         for key, value in tables[name].table.items() if name in tables else ():

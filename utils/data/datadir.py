@@ -5,6 +5,7 @@
         print(utt, data.utt2spk[utt], data.text[utt])
 """
 
+import re
 from functools import cached_property
 from pathlib import Path
 
@@ -98,13 +99,10 @@ class DataDir:
         value = self.table("reco2file_and_channel").get(recording)
         if value is None:
             return None
-        channel = value.split(" ")[-1]
-        if channel.isdecimal():
-            return max(int(channel) - 1, 0)   # Kaldi's sides are A and B, or count from 1
-        if len(channel) == 1 and channel.upper() in "ABCDEFGH":
-            return ord(channel.upper()) - ord("A")
-        raise UserError(self.path / "reco2file_and_channel",
-                        f"{recording} has channel {channel}", "expected A, B or 1, 2, ...")
+        if channel_number(value) is None:
+            raise UserError(self.path / "reco2file_and_channel",
+                            f"{recording} is {value!r}", "expected a file and A, B or 1, 2, ...")
+        return channel_number(value)
 
     def utts_by_job(self, job, num_jobs):
         """Job's part (1-based) of the utterances; a speaker's stay together if speakers suffice."""
@@ -148,6 +146,14 @@ def invert(utt2spk):
     for key, value in utt2spk.items():
         result.setdefault(value, []).append(key)
     return {spk: sorted(utts) for spk, utts in sorted(result.items())}
+
+
+def channel_number(value):
+    """0, 1, ... of `file side`, where Kaldi's sides are A, B, ... or 1, 2, ...; None if wrong"""
+    side = value.split(" ")[-1]
+    if side.isascii() and side.isdigit():
+        return max(int(side) - 1, 0)
+    return ord(side.upper()) - ord("A") if re.fullmatch("[A-Ha-h]", side) else None
 
 
 def parse_segment(value, path, utt):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from utils.data.audio import MAX_OVERSHOOT
 from utils.data.check import archive, number
-from utils.data.datadir import invert, parse_segment, table_key
+from utils.data.datadir import channel_number, invert, parse_segment, table_key
 from utils.data.scan import CONTROL, ODD_SPACE
 from utils.step import UserError
 
@@ -99,6 +99,7 @@ def repair_values(tables, removed):
         "segments": _is_segment,
         "spk2gender": lambda key, value: value in ("m", "f"),
         "wav.scp": lambda key, value: not value.startswith("~"),
+        "reco2file_and_channel": lambda key, value: channel_number(value) is not None,
     }
     for name, is_good in good.items():
         if name in tables:
