@@ -18,6 +18,7 @@ source=en          # the language with much speech; data/<source>
 targets="en-scotland en-caribbean fr"   # one data/<target> each
 nj=2               # jobs in parallel
 corpus=corpus      # where the sound is
+conf=conf          # where the steps' options are
 data=data          # where data directories, dict, lang and LM are
 exp=exp            # where systems are made
 
@@ -58,15 +59,16 @@ if begin 2 "lexicon, lang and trigram"; then
     utils/lang/prepare_dict_espeak.py --language "${espeak[$lang]}" \
       --plain-text "$data/$lang/lm.txt" "$data/$lang/train/text" "$data/$lang/dict"
     utils/lang/prepare_lang.py "$data/$lang/dict" "<UNK>" "$data/$lang/lang"
-    utils/lang/train_ngram.py --order 3 --plain-text "$data/$lang/lm.txt" "$data/$lang/lm"
-    utils/lang/format_lm.py "$data/$lang/lang" "$data/$lang/lm/lm.arpa" "$data/$lang/lang_test"
+    utils/lang/train_ngram.py --order 3 --oov skip "$data/$lang/lm.txt" "$data/$lang/lm/3gram.arpa"
+    utils/lang/format_lm.py "$data/$lang/lang" "$data/$lang/lm/3gram.arpa" \
+      "$data/$lang/lang_test"
   done
 fi
 
 if begin 3 "MFCC and CMVN"; then
   for lang in $source $targets; do
     for set in train dev test; do
-      steps/features/make_mfcc.py --config conf/mfcc.conf --nj "$nj" --cmd "$train_cmd" \
+      steps/features/make_mfcc.py --config "$conf/mfcc.conf" --nj "$nj" --cmd "$train_cmd" \
         "$data/$lang/$set"
       steps/features/compute_cmvn.py "$data/$lang/$set"
     done
@@ -75,7 +77,7 @@ fi
 
 if begin 4 "mono: monophones from a flat start"; then
   for lang in $source $targets; do
-    steps/hmm/train_mono.py --config conf/mono.conf --nj "$nj" --cmd "$train_cmd" \
+    steps/hmm/train_mono.py --config "$conf/mono.conf" --nj "$nj" --cmd "$train_cmd" \
       "$data/$lang/train" "$data/$lang/lang" "$exp/$lang/mono"
     steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" \
       "$data/$lang/train" "$data/$lang/lang" "$exp/$lang/mono" "$exp/$lang/mono_ali"
@@ -84,7 +86,7 @@ fi
 
 if begin 5 "tri1: triphones on deltas"; then
   for lang in $source $targets; do
-    steps/hmm/train_deltas.py --config "conf/tri1$(variant "$lang").conf" \
+    steps/hmm/train_deltas.py --config "$conf/tri1$(variant "$lang").conf" \
       --nj "$nj" --cmd "$train_cmd" \
       "$data/$lang/train" "$data/$lang/lang" "$exp/$lang/mono_ali" "$exp/$lang/tri1"
     steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" \
@@ -94,7 +96,7 @@ fi
 
 if begin 6 "tri2b: LDA+MLLT"; then
   for lang in $source $targets; do
-    steps/hmm/train_lda_mllt.py --config "conf/tri2b$(variant "$lang").conf" \
+    steps/hmm/train_lda_mllt.py --config "$conf/tri2b$(variant "$lang").conf" \
       --nj "$nj" --cmd "$train_cmd" \
       "$data/$lang/train" "$data/$lang/lang" "$exp/$lang/tri1_ali" "$exp/$lang/tri2b"
     steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" \
@@ -104,7 +106,7 @@ fi
 
 if begin 7 "tri3b: SAT with fMLLR per speaker"; then
   for lang in $source $targets; do
-    steps/hmm/train_sat.py --config "conf/tri3b$(variant "$lang").conf" \
+    steps/hmm/train_sat.py --config "$conf/tri3b$(variant "$lang").conf" \
       --nj "$nj" --cmd "$train_cmd" \
       "$data/$lang/train" "$data/$lang/lang" "$exp/$lang/tri2b_ali" "$exp/$lang/tri3b"
   done
@@ -117,7 +119,7 @@ if begin 8 "graphs and decoding"; then
         "$exp/$lang/$system/graph"
       # A system with speaker transforms is decoded twice, first without them.
       for set in dev test; do
-        steps/decode/decode.py --config conf/decode.conf --nj "$nj" --cmd "$decode_cmd" \
+        steps/decode/decode.py --config "$conf/decode.conf" --nj "$nj" --cmd "$decode_cmd" \
           "$exp/$lang/$system/graph" "$data/$lang/$set" "$exp/$lang/$system/decode_$set"
       done
     done

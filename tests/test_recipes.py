@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -24,6 +25,17 @@ def run(recipe, *options):
                           check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stderr
+
+
+@pytest.fixture
+def quick_conf(tmp_path):
+    """The recipes' conf files, but with few iterations."""
+    conf = tmp_path / "conf"
+    shutil.copytree(ROOT / "conf", conf)
+    for path in [*conf.glob("mono*.conf"), *conf.glob("tri*.conf")]:
+        realign = "" if path.stem == "mono" else "--realign-iters=4 8\n"
+        path.write_text(path.read_text() + "--num-iters=10\n" + realign)
+    return conf
 
 
 def results(path):
@@ -54,10 +66,10 @@ def test_help_and_mistakes(recipe):
     assert wrong.returncode == 1 and "no such option: --nonsense" in wrong.stderr
 
 
-def test_an4_recipe_on_a_tiny_corpus(tiny, tmp_path):
+def test_an4_recipe_on_a_tiny_corpus(tiny, tmp_path, quick_conf):
     corpus = make_an4(tmp_path / "an4", tiny)
     options = ["--corpus", corpus, "--data", tmp_path / "data", "--dict", tmp_path / "data/dict",
-               "--exp", tmp_path / "exp", "--hold-out", 1]
+               "--exp", tmp_path / "exp", "--hold-out", 1, "--conf", quick_conf]
     run(ROOT / "egs/an4/run.sh", *options)
     table = results(tmp_path / "exp/results")
     assert list(table) == ["mono", "tri1", "tri2b", "tri3b"]
@@ -67,9 +79,9 @@ def test_an4_recipe_on_a_tiny_corpus(tiny, tmp_path):
     assert_nothing_to_do(run(ROOT / "egs/an4/run.sh", *options))
 
 
-def test_root_recipe_on_a_tiny_corpus(tmp_path):
+def test_root_recipe_on_a_tiny_corpus(tmp_path, quick_conf):
     options = ["--size", "tiny", "--targets", "fr", "--corpus", tmp_path / "corpus",
-               "--data", tmp_path / "data", "--exp", tmp_path / "exp"]
+               "--data", tmp_path / "data", "--exp", tmp_path / "exp", "--conf", quick_conf]
     run(ROOT / "run.sh", *options)
     table = results(tmp_path / "exp/results")
     assert list(table) == [f"{lang}/{system}" for lang in ["en", "fr"]

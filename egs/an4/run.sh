@@ -23,6 +23,7 @@ nj=2               # jobs in parallel
 hold_out=10        # training speakers to hold out in stage 8, 0 for none
 data=data          # where train/ and test/, lang and LM are
 dict=data/dict     # where the lexicon is
+conf=conf          # where the steps' options are
 exp=exp            # where systems are made
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -44,41 +45,43 @@ fi
 
 if begin 1 "lang and trigram"; then
   utils/lang/prepare_lang.py "$dict" "<UNK>" "$data/lang"
-  utils/lang/train_ngram.py --order 3 "$data/train/text" "$data/lm"
-  utils/lang/format_lm.py "$data/lang" "$data/lm/lm.arpa" "$data/lang_test"
+  # A closed vocabulary: there is no sound of unknown words to learn their model from.
+  utils/lang/train_ngram.py --order 3 --oov skip --utt-ids "$data/train/text" "$data/lm/3gram.arpa"
+  utils/lang/format_lm.py "$data/lang" "$data/lm/3gram.arpa" "$data/lang_test"
 fi
 
 if begin 2 "MFCC and CMVN"; then
   for set in train test; do
     utils/data/validate_data_dir.py --no-feats "$data/$set"
-    steps/features/make_mfcc.py --config conf/mfcc.conf --nj "$nj" --cmd "$train_cmd" "$data/$set"
+    steps/features/make_mfcc.py --config "$conf/mfcc.conf" --nj "$nj" --cmd "$train_cmd" \
+      "$data/$set"
     steps/features/compute_cmvn.py "$data/$set"
   done
 fi
 
 if begin 3 "mono: monophones from a flat start"; then
-  steps/hmm/train_mono.py --config conf/mono.conf --nj "$nj" --cmd "$train_cmd" \
+  steps/hmm/train_mono.py --config "$conf/mono.conf" --nj "$nj" --cmd "$train_cmd" \
     "$data/train" "$data/lang" "$exp/mono"
   steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" \
     "$data/train" "$data/lang" "$exp/mono" "$exp/mono_ali"
 fi
 
 if begin 4 "tri1: triphones on deltas"; then
-  steps/hmm/train_deltas.py --config conf/tri1.conf --nj "$nj" --cmd "$train_cmd" \
+  steps/hmm/train_deltas.py --config "$conf/tri1.conf" --nj "$nj" --cmd "$train_cmd" \
     "$data/train" "$data/lang" "$exp/mono_ali" "$exp/tri1"
   steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" \
     "$data/train" "$data/lang" "$exp/tri1" "$exp/tri1_ali"
 fi
 
 if begin 5 "tri2b: LDA+MLLT"; then
-  steps/hmm/train_lda_mllt.py --config conf/tri2b.conf --nj "$nj" --cmd "$train_cmd" \
+  steps/hmm/train_lda_mllt.py --config "$conf/tri2b.conf" --nj "$nj" --cmd "$train_cmd" \
     "$data/train" "$data/lang" "$exp/tri1_ali" "$exp/tri2b"
   steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" \
     "$data/train" "$data/lang" "$exp/tri2b" "$exp/tri2b_ali"
 fi
 
 if begin 6 "tri3b: SAT with fMLLR per speaker"; then
-  steps/hmm/train_sat.py --config conf/tri3b.conf --nj "$nj" --cmd "$train_cmd" \
+  steps/hmm/train_sat.py --config "$conf/tri3b.conf" --nj "$nj" --cmd "$train_cmd" \
     "$data/train" "$data/lang" "$exp/tri2b_ali" "$exp/tri3b"
 fi
 
@@ -86,7 +89,7 @@ if begin 7 "graphs and decoding"; then
   for system in $systems; do
     steps/decode/make_graph.py "$data/lang_test" "$exp/$system" "$exp/$system/graph"
     # A system with speaker transforms is decoded twice, first without them.
-    steps/decode/decode.py --config conf/decode.conf --nj "$nj" --cmd "$decode_cmd" \
+    steps/decode/decode.py --config "$conf/decode.conf" --nj "$nj" --cmd "$decode_cmd" \
       "$exp/$system/graph" "$data/test" "$exp/$system/decode_test"
   done
 fi
@@ -94,7 +97,7 @@ fi
 if begin 8 "the same without the held-out speakers, who are decoded"; then
   if [[ $hold_out -gt 0 ]]; then
     ./run.sh --stage 1 --hold-out 0 --data "$data/tune" --dict "$dict" --exp "$exp/tune" \
-      --nj "$nj" --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
+      --conf "$conf" --nj "$nj" --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
   fi
 fi
 
