@@ -20,7 +20,7 @@ from utils.lang.lang_files import lang_files, symbol_tables
 from utils.lang.lexicon import add_disambig, mark_positions
 from utils.lang.lexicon_fst import lexicon_fst
 from utils.lang.subwords import starts_word
-from utils.step import Step, UserError, write_atomic
+from utils.step import Step, UserError, log, write_atomic
 
 
 def main(argv=None):
@@ -48,6 +48,8 @@ def main(argv=None):
         return 0
     contents = read_dict(source)
     _check_options(args, contents)
+    if (source / "lexiconp_silprob.txt").exists():
+        log(f"{source}/lexiconp_silprob.txt is not used: silence has --sil-prob after all words")
     with step.output(args.lang) as out:
         summary = _write_lang(args, contents, out)
         # What an earlier run with other options wrote and this one does not.

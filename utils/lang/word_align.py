@@ -12,7 +12,7 @@ def align_words(phone_ids, word_ids, align_lexicon, optional_silence):
                       for an optional silence; None if the words do not yield the phones
 
     Forward over pairs (phones consumed, words consumed), keeping every pair that can be
-    reached; where several pronunciations lead to the same pair, the first in the lexicon stays.
+    reached; where several ways lead to the same pair, that with the longest last word stays.
     Pronunciations seldom leave more than a few pairs open, so the time is linear.
     """
     phones = tuple(phone_ids)
