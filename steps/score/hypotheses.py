@@ -94,5 +94,5 @@ def filtered(words, mapping):
 def _subword_joiner(graph):
     if not (Path(graph) / "bpe.model").is_file():
         return list
-    from utils.lang.subwords import join_subwords
-    return join_subwords
+    from utils.lang.subwords import decode
+    return decode

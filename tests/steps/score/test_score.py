@@ -127,6 +127,16 @@ def test_filter_and_spaces(tmp_path):
     assert "[ 3 / 8, 3 ins, 0 del, 0 sub ]" in (decode / "best_cer").read_text()   # " on"
 
 
+def test_subwords_are_joined(tmp_path):
+    data = make_data(tmp_path / "data", {"ann-1": "yes nose"})
+    graph = make_graph(tmp_path / "graph")
+    (graph / "words.txt").write_text("<eps> 0\n▁y 1\nes 2\n▁no 3\nse 4\n<UNK> 5\n")
+    (graph / "bpe.model").write_bytes(b"")
+    decode = make_decode(tmp_path / "decode", [{"ann-1": chain(1, 2, 5, 3, 4)}])
+    score.main([*SMALL, data, graph, decode])
+    assert (decode / "scoring/hyp.txt").read_text() == "ann-1 yes <UNK> nose\n"
+
+
 @pytest.mark.skipif(not SCTK, reason="sclite is not installed (Debian package sctk)")
 def test_sclite_totals_of_the_trn_files(setup):
     data, graph, decode = setup
