@@ -12,6 +12,7 @@ import os
 import re
 import tempfile
 import threading
+import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -143,6 +144,7 @@ class Espeak:
         digits after its vowel. A word without digits that eSpeak reads as several words is one that
         it spells out for want of the script, so it cannot say it.
         """
+        word = unicodedata.normalize("NFC", word)   # e and a combining acute are an e to eSpeak
         with _lock:
             _library().set_voice(self.voice)
             symbols = self._translate(word, _IPA_NAMES)
@@ -186,6 +188,7 @@ class Espeak:
         if variant and variant not in variants():
             raise UserError(variant, "eSpeak NG has no such voice variant",
                             f"one of {' '.join(variants()[:8])} ...")
+        text = unicodedata.normalize("NFC", text)
         voice = self.voice + (f"+{variant}" if variant else "")
         parameters = ((_RATE, rate_wpm), (_PITCH, pitch), (_RANGE, pitch_range),
                       (_WORD_GAP, word_gap))

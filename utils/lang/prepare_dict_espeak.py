@@ -27,6 +27,9 @@ def main(argv=None):
              help="ˈ and ˌ make phones of their own (default drop); length always does")
     step.add("--tones", choices=("keep", "drop"), default="keep",
              help="tones make phones of their own (default keep)")
+    step.add("--fold-case", choices=("true", "false", "auto"), default="auto",
+             help="pronounce upper case as lower case; eSpeak spells out IT and US. auto: if no "
+                  "word has lower case (default auto)")
     add_text_options(step, "*")
     step.add("dict", help="dict directory to make")
     args = step.parse(argv)
@@ -56,9 +59,11 @@ def _pronounce(words, args):
 
     espeak = Espeak(args.language)
     marks = ("ˈˌ" if args.stress == "drop" else "") + ("0-9" if args.tones == "drop" else "")
+    fold = args.fold_case == "true" or (args.fold_case == "auto"
+                                        and all(word == word.upper() for word in words))
     entries, missing = [], {}
     for word, count in words.items():
-        phones = espeak.phonemes(word)
+        phones = espeak.phonemes(word.lower() if fold else word)
         if marks:
             phones = [phone for phone in (re.sub(f"[{marks}]", "", p) for p in phones) if phone]
         if phones:

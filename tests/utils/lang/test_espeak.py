@@ -31,6 +31,11 @@ def test_tones_and_language_switches():
     assert Espeak("fr").phonemes("les") == ["l", "ˈe"]
 
 
+def test_decomposed_text_sounds_as_composed():
+    assert Espeak("fr").phonemes("e\u0301te\u0301") == Espeak("fr").phonemes("été") == \
+        ["e", "t", "ˈe"]
+
+
 def test_instances_do_not_disturb_each_other(english):
     french = Espeak("fr")
     assert english.phonemes("judge") == ["dʒ", "ˈʌ", "dʒ"]
@@ -93,6 +98,15 @@ def test_dict_directory(tmp_path, text, capsys):
     read_dict(out)
     assert main(["--language", "en-us", str(text), str(out)]) == 0
     assert "up to date" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "options", "expected"), [
+    ("IT IS", [], "ɪ t"), ("IT is", [], "aɪ t iː"), ("IT IS", ["--fold-case", "false"], "aɪ t iː"),
+    ("IT is", ["--fold-case", "true"], "ɪ t")])
+def test_capitals_are_spelt_out_only_where_they_tell_something(tmp_path, words, options, expected):
+    (tmp_path / "text").write_text(f"u1 {words}\n")
+    main([*options, str(tmp_path / "text"), str(tmp_path / "dict")])
+    assert f"\nIT {expected}\n" in (tmp_path / "dict/lexicon.txt").read_text("utf-8")
 
 
 def test_stress_tones_and_length_are_questions(tmp_path):
