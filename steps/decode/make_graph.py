@@ -5,7 +5,7 @@ in   <lang>/L_disambig.fst, G.fst, words.txt, phones.txt, phones/*
      <model>/final.mdl, tree, front_end.json
 out  <graph>/HCLG.fst    binary OpenFst: transition-ids to words, costs in nats, self-loops
                          before the transition that leaves an HMM state (Kaldi's --reorder=false)
-     <graph>/words.txt, phones.txt, phones/*   as in <lang>
+     <graph>/words.txt, phones.txt, phones/*, bpe.model   as in <lang>
      <graph>/graph.json  sizes, scales, and what decoding must find unchanged: pdfs, phones,
                          transition-ids, features
 
@@ -56,8 +56,9 @@ def main(argv=None):
                                args.self_loop_scale, log)
     with step.output(graph) as out:
         write_fst(out / "HCLG.fst", fst)
-        for name in ("words.txt", "phones.txt"):
-            shutil.copyfile(lang / name, out / name)
+        for name in ("words.txt", "phones.txt", "bpe.model"):
+            if (lang / name).is_file():
+                shutil.copyfile(lang / name, out / name)
         shutil.copytree(lang / "phones", out / "phones")
         write_atomic(out / "graph.json", json.dumps({
             **graph_fingerprints(model, lang, transitions), "sizes": sizes,

@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""Decode a data directory with a GMM-HMM and a graph, into lattices.
+
+in   <graph>/HCLG.fst words.txt graph.json
+     <data>/feats.scp cmvn.scp utt2spk
+     <model>/final.mdl front_end.json final.mat     <model> is the directory above <decode>
+out  <decode>/lat.JOB.gz     Kaldi's archive of lattices, pruned to the lattice beam; transition-ids
+                             to words, acoustic costs unscaled
+     <decode>/num_jobs, log/decode.JOB.log          words and log-likelihood of each utterance
+
+Utterances whose best path does not end in a final state are named; their lattices end anywhere.
+
+e.g. steps/decode/decode.py --nj 2 exp/tri1/graph data/test exp/tri1/decode_test
+"""
+
+import json
+import time
+from pathlib import Path
+
+from utils.step import Step, UserError, log
+
+MANY_FAILED = 0.05   # share of utterances without a lattice that is an error
+
+
+def main(argv=None):
+    step = Step(__file__, __doc__, jobs=4)
+    step.add("--beam", type=float, default=13.0, help="decoding beam (default 13)")
+    step.add("--lattice-beam", type=float, default=6.0,
+             help="how much worse than the best a path in the lattice may be (default 6)")
+    step.add("--max-active", type=int, default=7000,
+             help="tokens followed from frame to frame at most (default 7000)")
+    step.add("--min-active", type=int, default=200, help="and at least (default 200)")
+    step.add("--acwt", type=float, default=0.0833,
+             help="scale of the acoustic scores (default 0.0833)")
+    step.add("--model", default="", help="model directory (default: the one above <decode>)")
+    step.add("graph", help="graph directory")
+    step.add("data", help="data directory with features")
+    step.add("decode", help="decode directory to make")
+    args = step.parse(argv)
+    if step.is_job:
+        return decode_share(args)
+    model, graph, data = model_of(args), Path(args.graph), Path(args.data)
+    inputs = [graph / f for f in ("HCLG.fst", "words.txt", "graph.json")]
+    inputs += [data / f for f in ("feats.scp", "cmvn.scp", "utt2spk", "feats.json")]
+    inputs += [model / f for f in ("final.mdl", "front_end.json", "final.mat")]
+    if step.up_to_date(args.decode, inputs):
+        return 0
+    from utils.data.datadir import DataDir
+    check_inputs(graph, model)
+    utts = decodable_utts(DataDir(data))
+    num_jobs = step.num_jobs(len(utts))
+    with step.output(args.decode) as out:
+        step.run_jobs(num_jobs, Path(args.decode) / "log", out)
+        summary = collect(out, num_jobs, len(utts))
+    return step.finish(f"{args.decode}: {summary}")
+
+
+def model_of(args):
+    """The model directory: --model, or the one above the decode directory."""
+    return Path(args.model) if args.model else Path(args.decode).parent
+
+
+def check_inputs(graph, model):
+    """UserErrors for files that are not there or do not belong together."""
+    from steps.decode.fingerprints import check_graph
+    from steps.hmm.model import read_model
+    for path in (graph / "HCLG.fst", graph / "words.txt"):
+        if not path.is_file():
+            raise UserError(path, "no such file", "make it with steps/decode/make_graph.py")
+    check_graph(graph, model, read_model(model / "final.mdl")[0])
+
+
+def decodable_utts(data):
+    """The data directory's utterances that have features."""
+    utts = [utt for utt in data.utts if utt in data.feats_scp]
+    if not utts:
+        raise UserError(data.path / "feats.scp", "has no utterance of utt2spk",
+                        "run steps/features/make_mfcc.py")
+    return utts
+
+
+def decode_share(args):
+    """One job: lattices of its utterances and a summary into the work directory."""
+    from steps.decode.decoding_graph import DecodingGraph
+    from steps.decode.lattice import write_lattices
+    from steps.decode.lattice_decoder import DecodeOptions
+    from steps.decode.scorers import gmm_scorer
+    from steps.hmm.model import read_model
+    from utils.data.datadir import DataDir
+    from utils.lang.langdir import read_symbols, symbol_list
+    model, data, work = model_of(args), DataDir(args.data), Path(args.work)
+    transitions, _ = read_model(model / "final.mdl")
+    graph = DecodingGraph.read(Path(args.graph) / "HCLG.fst", transitions.tid2pdf)
+    options = DecodeOptions(args.beam, args.lattice_beam, args.max_active, args.min_active,
+                            args.acwt)
+    utts = [utt for utt in data.utts_by_job(args.job, args.nj) if utt in data.feats_scp]
+    symbols = symbol_list(read_symbols(Path(args.graph) / "words.txt"))
+    frame_shift = json.loads((model / "front_end.json").read_text("utf-8")).get(
+        "feats", {}).get("frame_shift", 0.01)
+    tally = Tally()
+    scorer = gmm_scorer(model, data)
+
+    def lattices():
+        for utt, lattice, words, log_like in decode_utts(graph, scorer, utts, options, tally):
+            log(f"{utt} {' '.join(symbols[w] for w in words)}")
+            log(f"{utt}: log-likelihood {log_like:.4f} a frame, {tally.last_frames} frames, "
+                f"{lattice.num_arcs} arcs")
+            if lattice.num_states:
+                yield utt, lattice
+
+    write_lattices(work / f"lat.{args.job}.gz", lattices())
+    tally.write(work / f"summary.{args.job}.json", frame_shift)
+    return 0
+
+
+class Tally:
+    """What was decoded: utterances, frames, seconds, log-likelihood, and what went wrong."""
+
+    def __init__(self):
+        self.utts = self.frames = self.last_frames = self.arcs = 0
+        self.log_like = self.seconds = self.decoder_seconds = 0.0
+        self.not_final, self.failed = [], []
+
+    def write(self, path, frame_shift):
+        audio = max(self.frames * frame_shift, 1e-9)
+        log(f"{self.utts} utterances, {audio:.1f} s of sound in {self.seconds:.1f} s: "
+            f"RTF {self.seconds / audio:.4f}, {self.decoder_seconds / audio:.4f} of it the search")
+        path.write_text(json.dumps({**vars(self), "audio": self.frames * frame_shift}))
+
+
+def decode_utts(graph, scorer, utts, options, tally=None):
+    """Decode utterances one after the other.
+
+    graph    DecodingGraph
+    scorer   utt -> float32 (num_frames, num_pdfs), log-likelihoods, unscaled
+    options  DecodeOptions
+    tally    Tally that is filled
+    yields   (utt, Lattice, best words as ids, log-likelihood a frame of graph and scaled scores);
+             the lattice is empty if the search came to nothing
+    """
+    import numpy as np
+
+    from steps.decode.lattice_decoder import LatticeDecoder
+    decoder = LatticeDecoder(graph, options)
+    tally = tally or Tally()
+    for utt in utts:
+        start = time.time()
+        scores = scorer(utt)
+        if not np.isfinite(scores).all():
+            raise UserError(utt, "the acoustic model gives scores that are no numbers",
+                            "look at the utterance's features")
+        search = time.time()
+        lattice = decoder.decode(scores)
+        words, _, (graph_cost, acoustic_cost) = lattice.best_path(1.0 / options.acwt)
+        frames = len(scores)
+        total = -(graph_cost + options.acwt * acoustic_cost)
+        if not lattice.num_states:
+            tally.failed.append(utt)
+            log(f"{utt}: no path through the graph ({frames} frames)")
+        else:
+            tally.utts, tally.frames = tally.utts + 1, tally.frames + frames
+            tally.log_like, tally.arcs = tally.log_like + total, tally.arcs + lattice.num_arcs
+            if not decoder.reached_final:
+                tally.not_final.append(utt)
+                log(f"{utt}: did not reach a final state")
+        tally.last_frames = frames
+        tally.seconds += time.time() - start
+        tally.decoder_seconds += time.time() - search
+        yield utt, lattice, words, total / max(frames, 1)
+
+
+def collect(out, num_jobs, num_utts):
+    """num_jobs and the summary of all jobs; too many failures are an error."""
+    parts = []
+    for job in range(1, num_jobs + 1):
+        path = out / f"summary.{job}.json"
+        parts.append(json.loads(path.read_text()))
+        path.unlink()
+    (out / "num_jobs").write_text(f"{num_jobs}\n")
+    failed, not_final = (sorted(utt for part in parts for utt in part[name])
+                         for name in ("failed", "not_final"))
+    if failed:
+        log(f"no lattice for {len(failed)} of {num_utts} utterances: {_names(failed)}")
+    if not_final:
+        log(f"{len(not_final)} of {num_utts} utterances did not reach a final state: "
+            f"{_names(not_final)}")
+    if len(failed) > MANY_FAILED * num_utts:
+        raise UserError(failed[0], f"{len(failed)} of {num_utts} utterances could not be decoded",
+                        "a wider --beam? features and graph of this model?")
+    utts, frames, arcs, log_like, seconds, audio = (
+        sum(part[name] for part in parts)
+        for name in ("utts", "frames", "arcs", "log_like", "seconds", "audio"))
+    return (f"{utts} lattices, {arcs / max(frames, 1):.1f} arcs a frame, log-likelihood "
+            f"{log_like / max(frames, 1):.4f} a frame over {frames} frames, RTF "
+            f"{seconds / max(audio, 1e-9):.4f}")
+
+
+def _names(utts):
+    return ", ".join(utts[:20]) + (f" and {len(utts) - 20} more" if len(utts) > 20 else "")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
