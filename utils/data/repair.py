@@ -15,7 +15,6 @@ from utils.step import UserError
 
 MAX_NOT_UTF8 = 0.05   # of a file's lines; more is an encoding to convert, not a few bad lines
 MADE_AGAIN = ("utt2dur", "utt2num_frames", "vad.scp", "cmvn.scp")   # better absent than incomplete
-_SPACES = re.compile("[ \t]+")
 
 
 class Removed:
@@ -55,7 +54,8 @@ def clean_table(path, removed, non_print=False):
     for text in texts:
         line = None if text is None else _clean_line(text, path.name.endswith(".scp"), non_print)
         clean &= line == text
-        key, _, value = _SPACES.sub(" ", line or "", count=1).partition(" ")
+        key, _, value = (line or "").replace("\t", " ").partition(" ")
+        value = value.lstrip(" ")
         if key and not value and path.name != "text":
             valueless.append(key)
         elif key and table.setdefault(key, value) != value:

@@ -4,12 +4,9 @@
     write_table("data/train/utt2spk", table)
 """
 
-import re
 from pathlib import Path
 
 from utils.step import UserError, write_atomic
-
-_SEPARATOR = re.compile(r"[ \t]+")
 
 
 def read_table(path, empty_ok=False):
@@ -22,7 +19,8 @@ def read_table(path, empty_ok=False):
     path = Path(path)
     table = {}
     for number, line in enumerate(read_lines(path), 1):
-        key, _, value = _SEPARATOR.sub(" ", line.strip(" \t\r"), count=1).partition(" ")
+        key, _, value = line.replace("\t", " ").strip(" \r").partition(" ")
+        value = value.lstrip(" ")
         if not key:
             raise UserError(f"{path}:{number}", "empty line", "remove it, or run fix_data_dir.py")
         if not value and not empty_ok:
