@@ -88,8 +88,8 @@ class LatticeDecoder:
         self.reached_final = bool(np.isfinite(final).any())
         if not self.reached_final:
             final = np.zeros_like(final)
-        _prune(self._graph_arrays, options.acwt, options.lattice_beam, 0.0, final.astype(float),
-               self._tokens, self._links, frame_token, frame_link)
+        _prune(self._graph_arrays, options.acwt, options.lattice_beam, 0.0, True,
+               final.astype(float), self._tokens, self._links, frame_token, frame_link)
         return self._lattice()
 
     def decode(self, scores):
@@ -174,8 +174,8 @@ def _advance(graph, scores, acwt, beam, lattice_beam, max_active, min_active, be
     no_final = np.zeros(0)
     for t in range(len(scores)):
         if frame and frame % prune_interval == 0:
-            _prune(graph, acwt, lattice_beam, 0.1 * lattice_beam, no_final, tokens, links,
-                   frame_token[:frame + 2], frame_link[:frame + 2])
+            _prune(graph, acwt, lattice_beam, 0.1 * lattice_beam, False, no_final, tokens,
+                   links, frame_token[:frame + 2], frame_link[:frame + 2])
         begin, end, used = frame_token[frame], frame_token[frame + 1], frame_link[frame + 1]
         cutoff, adaptive_beam, best = _cutoff(tokens[1][begin:end], beam, max_active, min_active,
                                               beam_delta)
@@ -341,12 +341,13 @@ def _nonemitting_links(graph, cutoff, scratch, tokens, begin, end, links, num_li
 
 
 @numba.njit(cache=True)
-def _prune(graph, acwt, lattice_beam, delta, final, tokens, links, frame_token, frame_link):
+def _prune(graph, acwt, lattice_beam, delta, at_end, final, tokens, links, frame_token, frame_link):
     """Drop links and tokens that are lattice_beam worse than the best path; move the rest together.
 
-    final       float64: final costs of the last frame's tokens at the end; empty before the end,
-                when all of them are taken for equally good
     delta       frames are revised backwards until costs change by no more than this
+    at_end      whether the utterance is over; before, the last frame's tokens are taken for
+                equally good
+    final       float64: final costs of the last frame's tokens at the end
     frame_token, frame_link   revised in place
     """
     _, _, _, weight, pdf = graph
@@ -354,7 +355,7 @@ def _prune(graph, acwt, lattice_beam, delta, final, tokens, links, frame_token, 
     link_src, link_dst, link_arc, link_acoustic = links
     last = len(frame_token) - 2
     begin, end = frame_token[last], frame_token[last + 1]
-    if len(final):
+    if at_end:
         best = np.inf
         for i in range(begin, end):
             best = min(best, token_cost[i] + final[i - begin])
@@ -362,7 +363,7 @@ def _prune(graph, acwt, lattice_beam, delta, final, tokens, links, frame_token, 
             token_extra[i] = token_cost[i] + final[i - begin] - best
             if token_extra[i] > lattice_beam:
                 token_extra[i] = np.inf
-    frame = last if len(final) else last - 1
+    frame = last if at_end else last - 1
     while frame >= 0:
         begin, end = frame_token[frame], frame_token[frame + 1]
         new = token_extra[begin:end].copy() if frame == last else np.full(end - begin, np.inf)
@@ -396,7 +397,7 @@ def _prune(graph, acwt, lattice_beam, delta, final, tokens, links, frame_token, 
             if new[i - begin] != token_extra[i]:
                 worst = max(worst, abs(new[i - begin] - token_extra[i]))
             token_extra[i] = new[i - begin]
-        if worst <= delta and not len(final):
+        if worst <= delta and not at_end:
             break
         frame -= 1
     _compact(tokens, links, frame_token, frame_link, max(frame, 0))
