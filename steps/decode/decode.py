@@ -14,7 +14,6 @@ e.g. steps/decode/decode.py --nj 2 exp/tri1/graph data/test exp/tri1/decode_test
 """
 
 import json
-import time
 from pathlib import Path
 
 from utils.step import Step, UserError, log
@@ -81,6 +80,7 @@ def decodable_utts(data):
 
 def decode_share(args):
     """One job: lattices of its utterances and a summary into the work directory."""
+    from steps.decode.decoding import Tally, decode_utts
     from steps.decode.decoding_graph import DecodingGraph
     from steps.decode.lattice import write_lattices
     from steps.decode.lattice_decoder import DecodeOptions
@@ -111,62 +111,6 @@ def decode_share(args):
     write_lattices(work / f"lat.{args.job}.gz", lattices())
     tally.write(work / f"summary.{args.job}.json", frame_shift)
     return 0
-
-
-class Tally:
-    """What was decoded: utterances, frames, seconds, log-likelihood, and what went wrong."""
-
-    def __init__(self):
-        self.utts = self.frames = self.last_frames = self.arcs = 0
-        self.log_like = self.seconds = self.decoder_seconds = 0.0
-        self.not_final, self.failed = [], []
-
-    def write(self, path, frame_shift):
-        audio = max(self.frames * frame_shift, 1e-9)
-        log(f"{self.utts} utterances, {audio:.1f} s of sound in {self.seconds:.1f} s: "
-            f"RTF {self.seconds / audio:.4f}, {self.decoder_seconds / audio:.4f} of it the search")
-        path.write_text(json.dumps({**vars(self), "audio": self.frames * frame_shift}))
-
-
-def decode_utts(graph, scorer, utts, options, tally=None):
-    """Decode utterances one after the other.
-
-    graph    DecodingGraph
-    scorer   utt -> float32 (num_frames, num_pdfs), log-likelihoods, unscaled
-    options  DecodeOptions
-    tally    Tally that is filled
-    yields   (utt, Lattice, best words as ids, log-likelihood a frame of graph and scaled scores);
-             the lattice is empty if the search came to nothing
-    """
-    import numpy as np
-
-    from steps.decode.lattice_decoder import LatticeDecoder
-    decoder = LatticeDecoder(graph, options)
-    tally = tally or Tally()
-    for utt in utts:
-        start = time.time()
-        scores = scorer(utt)
-        if not np.isfinite(scores).all():
-            raise UserError(utt, "the acoustic model gives scores that are no numbers",
-                            "look at the utterance's features")
-        search = time.time()
-        lattice = decoder.decode(scores)
-        words, _, (graph_cost, acoustic_cost) = lattice.best_path(1.0 / options.acwt)
-        frames = len(scores)
-        total = -(graph_cost + options.acwt * acoustic_cost)
-        if not lattice.num_states:
-            tally.failed.append(utt)
-            log(f"{utt}: no path through the graph ({frames} frames)")
-        else:
-            tally.utts, tally.frames = tally.utts + 1, tally.frames + frames
-            tally.log_like, tally.arcs = tally.log_like + total, tally.arcs + lattice.num_arcs
-            if not decoder.reached_final:
-                tally.not_final.append(utt)
-                log(f"{utt}: did not reach a final state")
-        tally.last_frames = frames
-        tally.seconds += time.time() - start
-        tally.decoder_seconds += time.time() - search
-        yield utt, lattice, words, total / max(frames, 1)
 
 
 def collect(out, num_jobs, num_utts):

@@ -12,10 +12,10 @@ lattice and not by the search.
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from steps.decode.lattice import Lattice
+from steps.decode.token_passing import advance, prune, start
 
 ROOM = 1 << 14   # tokens and links that there is room for at first
 
@@ -60,7 +60,7 @@ class LatticeDecoder:
         """Forget what was decoded and stand before the first frame of a new utterance."""
         self.num_frames = 0
         self.reached_final = False
-        self._tokens, self._links, *self._frames = _start(
+        self._tokens, self._links, *self._frames = start(
             self._graph_arrays, self.graph.start, self.options.beam, self._scratch,
             self._tokens, self._links)
 
@@ -74,7 +74,7 @@ class LatticeDecoder:
             raise ValueError(f"scores of shape {scores.shape}, but the graph has "
                              f"{self.graph.num_pdfs} pdfs")
         options = self.options
-        self._tokens, self._links, *self._frames = _advance(
+        self._tokens, self._links, *self._frames = advance(
             self._graph_arrays, scores, options.acwt, options.beam, options.lattice_beam,
             options.max_active, options.min_active, options.beam_delta, options.prune_interval,
             self._scratch, self._tokens, self._links, *self._frames)
@@ -88,8 +88,8 @@ class LatticeDecoder:
         self.reached_final = bool(np.isfinite(final).any())
         if not self.reached_final:
             final = np.zeros_like(final)
-        _prune(self._graph_arrays, options.acwt, options.lattice_beam, 0.0, True,
-               final.astype(float), self._tokens, self._links, frame_token, frame_link)
+        prune(self._graph_arrays, options.acwt, options.lattice_beam, 0.0, True,
+              final.astype(float), self._tokens, self._links, frame_token, frame_link)
         return self._lattice()
 
     def decode(self, scores):
@@ -115,320 +115,3 @@ class LatticeDecoder:
         src, dst, arc = new[src[by_source]], new[dst[by_source]], arc[by_source]
         return Lattice(src, dst, graph.ilabel[arc], graph.olabel[arc], graph.weight[arc],
                        acoustic[by_source], final, np.where(np.isfinite(final), 0.0, np.inf))
-
-
-# Tokens and links are tuples of arrays that grow between frames; tokens are numbered through all
-# frames:
-#   tokens  state int32, cost float64, extra float64: the graph state, the best cost from the
-#           start, and how much worse than the best path the best path through the token is
-#   links   src, dst int32 (tokens), arc int32 (of the graph), acoustic float32 (unscaled cost)
-# frame_token[f] and frame_link[f] are where frame f begins, the last entry where it ends; links
-# belong to their source's frame, first those without a transition-id, then those that lead to the
-# next frame.
-
-
-@numba.njit(cache=True)
-def _grown(array, used, size):
-    new = np.empty(max(size, 2 * len(array)), array.dtype)
-    new[:used] = array[:used]
-    return new
-
-
-@numba.njit(cache=True)
-def _room_for_tokens(tokens, used, size):
-    if size <= len(tokens[0]):
-        return tokens
-    return (_grown(tokens[0], used, size), _grown(tokens[1], used, size),
-            _grown(tokens[2], used, size))
-
-
-@numba.njit(cache=True)
-def _room_for_links(links, used, size):
-    if size <= len(links[0]):
-        return links
-    return (_grown(links[0], used, size), _grown(links[1], used, size),
-            _grown(links[2], used, size), _grown(links[3], used, size))
-
-
-@numba.njit(cache=True)
-def _start(graph, start, beam, scratch, tokens, links):
-    num_states = len(graph[1])
-    tokens = _room_for_tokens(tokens, 0, num_states + 1)
-    tokens[0][0], tokens[1][0], tokens[2][0] = start, 0.0, 0.0
-    num_tokens, room = _nonemitting(graph, beam, scratch, tokens, 0, 1)
-    links = _room_for_links(links, 0, room)
-    num_links = _nonemitting_links(graph, beam, scratch, tokens, 0, num_tokens, links, 0)
-    return tokens, links, np.array([0, num_tokens]), np.array([0, num_links])
-
-
-@numba.njit(cache=True)
-def _advance(graph, scores, acwt, beam, lattice_beam, max_active, min_active, beam_delta,
-             prune_interval, scratch, tokens, links, old_frame_token, old_frame_link):
-    """All frames of a chunk. Returns the tokens, the links and the frames' boundaries."""
-    num_states = len(graph[1])
-    frame = len(old_frame_token) - 2
-    frame_token = np.zeros(frame + 2 + len(scores), np.int64)
-    frame_link = np.zeros(frame + 2 + len(scores), np.int64)
-    frame_token[:frame + 2] = old_frame_token
-    frame_link[:frame + 2] = old_frame_link
-    no_final = np.zeros(0)
-    for t in range(len(scores)):
-        if frame and frame % prune_interval == 0:
-            _prune(graph, acwt, lattice_beam, 0.1 * lattice_beam, False, no_final, tokens,
-                   links, frame_token[:frame + 2], frame_link[:frame + 2])
-        begin, end, used = frame_token[frame], frame_token[frame + 1], frame_link[frame + 1]
-        cutoff, adaptive_beam, best = _cutoff(tokens[1][begin:end], beam, max_active, min_active,
-                                              beam_delta)
-        # A frame has at most one token for each state of the graph; what is not used of this
-        # room is never touched, and so takes no memory.
-        tokens = _room_for_tokens(tokens, end, end + num_states)
-        links = _room_for_links(links, used, used + _num_emitting(graph, tokens[0][begin:end]))
-        num_tokens, used, cutoff = _emitting(
-            graph, scores[t], acwt, cutoff, adaptive_beam, best, scratch, tokens, begin, end,
-            links, used)
-        frame += 1
-        frame_link[frame] = used
-        num_tokens, room = _nonemitting(graph, cutoff, scratch, tokens, end, num_tokens)
-        links = _room_for_links(links, used, used + room)
-        frame_link[frame + 1] = _nonemitting_links(graph, cutoff, scratch, tokens, end, num_tokens,
-                                                   links, used)
-        frame_token[frame + 1] = num_tokens
-    return tokens, links, frame_token, frame_link
-
-
-@numba.njit(cache=True)
-def _cutoff(costs, beam, max_active, min_active, beam_delta):
-    """The cost above which tokens are not followed, the beam that this makes, the best token."""
-    if not len(costs):
-        return np.inf, beam, -1
-    best = 0
-    for i in range(len(costs)):
-        if costs[i] < costs[best]:
-            best = i
-    beam_cutoff = costs[best] + beam
-    within = 0
-    for i in range(len(costs)):
-        within += costs[i] <= beam_cutoff
-    if within > max_active:
-        cutoff = np.partition(costs, max_active)[max_active]
-        return cutoff, cutoff - costs[best] + beam_delta, best
-    if within > min_active:
-        return beam_cutoff, beam, best
-    if len(costs) > min_active:
-        cutoff = np.partition(costs, min_active)[min_active]
-        return cutoff, cutoff - costs[best] + beam_delta, best
-    return np.inf, np.inf, best
-
-
-@numba.njit(cache=True)
-def _num_emitting(graph, states):
-    first, epsilon, _, _, _ = graph
-    count = 0
-    for s in states:
-        count += epsilon[s] - first[s]
-    return count
-
-
-@numba.njit(cache=True)
-def _emitting(graph, scores, acwt, cutoff, adaptive_beam, best, scratch, tokens, begin, end,
-              links, num_links):
-    """Pass the tokens begin .. end - 1 over arcs with transition-ids into the next frame.
-
-    returns  the numbers of tokens and links, and the next frame's cutoff
-    """
-    first, epsilon, nextstate, weight, pdf = graph
-    token_of_state = scratch[0]
-    token_state, token_cost, token_extra = tokens
-    link_src, link_dst, link_arc, link_acoustic = links
-    next_cutoff = np.inf
-    if best >= 0:
-        s = token_state[begin + best]
-        for a in range(first[s], epsilon[s]):
-            cost = token_cost[begin + best] + weight[a] - acwt * scores[pdf[a]]
-            next_cutoff = min(next_cutoff, cost + adaptive_beam)
-    num_tokens = end
-    for i in range(begin, end):
-        if token_cost[i] > cutoff:
-            continue
-        s = token_state[i]
-        for a in range(first[s], epsilon[s]):
-            acoustic = -scores[pdf[a]]
-            cost = token_cost[i] + weight[a] + acwt * acoustic
-            if cost >= next_cutoff:
-                continue
-            if cost + adaptive_beam < next_cutoff:
-                next_cutoff = cost + adaptive_beam
-            d = nextstate[a]
-            j = token_of_state[d]
-            if j < 0:
-                j = num_tokens
-                num_tokens += 1
-                token_of_state[d] = j
-                token_state[j], token_cost[j], token_extra[j] = d, cost, 0.0
-            elif cost < token_cost[j]:
-                token_cost[j] = cost
-            link_src[num_links], link_dst[num_links] = i, j
-            link_arc[num_links], link_acoustic[num_links] = a, acoustic
-            num_links += 1
-    return num_tokens, num_links, next_cutoff
-
-
-@numba.njit(cache=True)
-def _nonemitting(graph, cutoff, scratch, tokens, begin, num_tokens):
-    """Follow arcs without transition-ids among the newest frame's tokens, begin .. num_tokens - 1.
-
-    returns  the number of tokens, and room enough for the links of _nonemitting_links
-    """
-    first, epsilon, nextstate, weight, _ = graph
-    token_of_state, stack, stacked = scratch
-    token_state, token_cost, token_extra = tokens
-    top = room = 0
-    for i in range(begin, num_tokens):
-        s = token_state[i]
-        token_of_state[s] = i
-        if epsilon[s] < first[s + 1]:
-            room += first[s + 1] - epsilon[s]
-            stack[top] = s
-            stacked[s] = True
-            top += 1
-    while top:
-        top -= 1
-        s = stack[top]
-        stacked[s] = False
-        from_cost = token_cost[token_of_state[s]]
-        for a in range(epsilon[s], first[s + 1]):
-            cost = from_cost + weight[a]
-            if cost >= cutoff:
-                continue
-            d = nextstate[a]
-            j = token_of_state[d]
-            if j < 0:
-                j = num_tokens
-                num_tokens += 1
-                token_of_state[d] = j
-                token_state[j], token_extra[j] = d, 0.0
-                room += first[d + 1] - epsilon[d]
-            elif cost >= token_cost[j]:
-                continue
-            token_cost[j] = cost
-            if epsilon[d] < first[d + 1] and not stacked[d]:
-                stack[top] = d
-                stacked[d] = True
-                top += 1
-    return num_tokens, room
-
-
-@numba.njit(cache=True)
-def _nonemitting_links(graph, cutoff, scratch, tokens, begin, end, links, num_links):
-    """Add the links without transition-ids of the tokens begin .. end - 1; returns their number.
-
-    The scratch's token_of_state is all -1 again afterwards.
-    """
-    first, epsilon, nextstate, weight, _ = graph
-    token_of_state = scratch[0]
-    token_state, token_cost, _ = tokens
-    link_src, link_dst, link_arc, link_acoustic = links
-    for i in range(begin, end):
-        s = token_state[i]
-        for a in range(epsilon[s], first[s + 1]):
-            if token_cost[i] + weight[a] < cutoff:
-                link_src[num_links], link_dst[num_links] = i, token_of_state[nextstate[a]]
-                link_arc[num_links], link_acoustic[num_links] = a, 0.0
-                num_links += 1
-    for i in range(begin, end):
-        token_of_state[token_state[i]] = -1
-    return num_links
-
-
-@numba.njit(cache=True)
-def _prune(graph, acwt, lattice_beam, delta, at_end, final, tokens, links, frame_token, frame_link):
-    """Drop links and tokens that are lattice_beam worse than the best path; move the rest together.
-
-    delta       frames are revised backwards until costs change by no more than this
-    at_end      whether the utterance is over; before, the last frame's tokens are taken for
-                equally good
-    final       float64: final costs of the last frame's tokens at the end
-    frame_token, frame_link   revised in place
-    """
-    _, _, _, weight, pdf = graph
-    _, token_cost, token_extra = tokens
-    link_src, link_dst, link_arc, link_acoustic = links
-    last = len(frame_token) - 2
-    begin, end = frame_token[last], frame_token[last + 1]
-    if at_end:
-        best = np.inf
-        for i in range(begin, end):
-            best = min(best, token_cost[i] + final[i - begin])
-        for i in range(begin, end):
-            token_extra[i] = token_cost[i] + final[i - begin] - best
-            if token_extra[i] > lattice_beam:
-                token_extra[i] = np.inf
-    frame = last if at_end else last - 1
-    while frame >= 0:
-        begin, end = frame_token[frame], frame_token[frame + 1]
-        new = token_extra[begin:end].copy() if frame == last else np.full(end - begin, np.inf)
-        k = frame_link[frame + 1] - 1
-        while k >= frame_link[frame] and pdf[link_arc[k]] >= 0:
-            a, i, j = link_arc[k], link_src[k], link_dst[k]
-            cost = token_cost[i] + weight[a] + acwt * link_acoustic[k] - token_cost[j]
-            cost = max(cost + token_extra[j], 0.0)
-            if cost > lattice_beam:
-                link_arc[k] = -1
-            elif cost < new[i - begin]:
-                new[i - begin] = cost
-            k -= 1
-        middle = k + 1
-        changed = True
-        while changed:
-            changed = False
-            for k in range(frame_link[frame], middle):
-                a, i, j = link_arc[k], link_src[k], link_dst[k]
-                cost = token_cost[i] + weight[a] - token_cost[j] + new[j - begin]
-                cost = max(cost, 0.0)
-                if cost < new[i - begin] and cost <= lattice_beam:
-                    new[i - begin] = cost
-                    changed = True
-        for k in range(frame_link[frame], middle):
-            a, i, j = link_arc[k], link_src[k], link_dst[k]
-            if not token_cost[i] + weight[a] - token_cost[j] + new[j - begin] <= lattice_beam:
-                link_arc[k] = -1
-        worst = 0.0
-        for i in range(begin, end):
-            if new[i - begin] != token_extra[i]:
-                worst = max(worst, abs(new[i - begin] - token_extra[i]))
-            token_extra[i] = new[i - begin]
-        if worst <= delta and not at_end:
-            break
-        frame -= 1
-    _compact(tokens, links, frame_token, frame_link, max(frame, 0))
-
-
-@numba.njit(cache=True)
-def _compact(tokens, links, frame_token, frame_link, frame):
-    """Move together what _prune left of the tokens and links from a frame on."""
-    token_state, token_cost, token_extra = tokens
-    link_src, link_dst, link_arc, link_acoustic = links
-    last = len(frame_token) - 2
-    base = frame_token[frame]
-    moved = np.full(frame_token[last + 1] - base, -1, np.int32)
-    num_tokens, num_links = base, frame_link[frame]
-    for f in range(frame, last + 1):
-        begin = frame_token[f]
-        frame_token[f] = num_tokens
-        for i in range(begin, frame_token[f + 1]):
-            if token_extra[i] < np.inf:
-                moved[i - base] = num_tokens
-                token_state[num_tokens], token_cost[num_tokens] = token_state[i], token_cost[i]
-                token_extra[num_tokens] = token_extra[i]
-                num_tokens += 1
-    frame_token[last + 1] = num_tokens
-    for f in range(frame, last + 1):
-        begin = frame_link[f]
-        frame_link[f] = num_links
-        for k in range(begin, frame_link[f + 1]):
-            if link_arc[k] >= 0:
-                link_src[num_links] = moved[link_src[k] - base]
-                link_dst[num_links] = moved[link_dst[k] - base]
-                link_arc[num_links], link_acoustic[num_links] = link_arc[k], link_acoustic[k]
-                num_links += 1
-    frame_link[last + 1] = num_links
