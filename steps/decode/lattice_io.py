@@ -33,8 +33,8 @@ def read_fsts(path):
     with gzip.open(path) if _is_gzip(path) else path.open("rb") as file:
         stream = _Stream(file, path)
         while (utt := stream.key()) is not None:
-            yield utt, _read_binary(stream, utt) if stream.peek(4) == MAGIC else _read_text(
-                stream, utt)
+            binary = stream.peek(1) == MAGIC[:1]
+            yield utt, _read_binary(stream, utt) if binary else _read_text(stream, utt)
 
 
 def write_fsts(path, items, text=False):
@@ -148,7 +148,8 @@ def _text(src, dst, ilabel, olabel, graph_cost, acoustic_cost, final_graph, fina
 
 
 def _read_binary(stream, utt):
-    stream.take(4, utt)
+    if stream.take(4, utt) != MAGIC:
+        raise UserError(stream.path, f"{utt} is no lattice", "expected Kaldi's archive of lattices")
     names = [stream.take(struct.unpack("<i", stream.take(4, utt))[0], utt) for _ in range(2)]
     if names[0] != b"vector" or names[1] not in (b"lattice4", b"compactlattice44"):
         raise UserError(stream.path, f"{utt} is an FST of type {names[0].decode('latin-1')}, "
