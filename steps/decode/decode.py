@@ -23,6 +23,24 @@ MANY_FAILED = 0.05   # share of utterances without a lattice that is an error
 
 def main(argv=None):
     step = Step(__file__, __doc__, jobs=4)
+    add_options(step)
+    args = step.parse(argv)
+    if step.is_job:
+        return decode_share(args)
+    if step.up_to_date(args.decode, inputs_of(args)):
+        return 0
+    from utils.data.datadir import DataDir
+    check_inputs(Path(args.graph), model_of(args))
+    utts = decodable_utts(DataDir(args.data))
+    num_jobs = step.num_jobs(len(utts))
+    with step.output(args.decode) as out:
+        step.run_jobs(num_jobs, Path(args.decode) / "log", out)
+        summary = collect(out, num_jobs, len(utts))
+    return step.finish(f"{args.decode}: {summary}")
+
+
+def add_options(step):
+    """Options and arguments that decode.py and decode_fmllr.py share."""
     step.add("--beam", type=float, default=13.0, help="decoding beam (default 13)")
     step.add("--lattice-beam", type=float, default=6.0,
              help="how much worse than the best a path in the lattice may be (default 6)")
@@ -35,23 +53,14 @@ def main(argv=None):
     step.add("graph", help="graph directory")
     step.add("data", help="data directory with features")
     step.add("decode", help="decode directory to make")
-    args = step.parse(argv)
-    if step.is_job:
-        return decode_share(args)
+
+
+def inputs_of(args):
+    """Files whose change makes a decode directory out of date."""
     model, graph, data = model_of(args), Path(args.graph), Path(args.data)
-    inputs = [graph / f for f in ("HCLG.fst", "words.txt", "graph.json")]
-    inputs += [data / f for f in ("feats.scp", "cmvn.scp", "utt2spk", "feats.json")]
-    inputs += [model / f for f in ("final.mdl", "front_end.json", "final.mat")]
-    if step.up_to_date(args.decode, inputs):
-        return 0
-    from utils.data.datadir import DataDir
-    check_inputs(graph, model)
-    utts = decodable_utts(DataDir(data))
-    num_jobs = step.num_jobs(len(utts))
-    with step.output(args.decode) as out:
-        step.run_jobs(num_jobs, Path(args.decode) / "log", out)
-        summary = collect(out, num_jobs, len(utts))
-    return step.finish(f"{args.decode}: {summary}")
+    return [*(graph / f for f in ("HCLG.fst", "words.txt", "graph.json")),
+            *(data / f for f in ("feats.scp", "cmvn.scp", "utt2spk", "feats.json")),
+            *(model / f for f in ("final.mdl", "front_end.json", "final.mat"))]
 
 
 def model_of(args):
@@ -80,37 +89,52 @@ def decodable_utts(data):
 
 def decode_share(args):
     """One job: lattices of its utterances and a summary into the work directory."""
-    from steps.decode.decoding import Tally, decode_utts
-    from steps.decode.decoding_graph import DecodingGraph
     from steps.decode.lattice import write_lattices
-    from steps.decode.lattice_decoder import DecodeOptions
     from steps.decode.scorers import gmm_scorer
-    from steps.hmm.model import read_model
-    from utils.data.datadir import DataDir
-    from utils.lang.langdir import read_symbols, symbol_list
-    model, data, work = model_of(args), DataDir(args.data), Path(args.work)
-    transitions, _ = read_model(model / "final.mdl")
-    graph = DecodingGraph.read(Path(args.graph) / "HCLG.fst", transitions.tid2pdf)
-    options = DecodeOptions(args.beam, args.lattice_beam, args.max_active, args.min_active,
-                            args.acwt)
-    utts = [utt for utt in data.utts_by_job(args.job, args.nj) if utt in data.feats_scp]
-    symbols = symbol_list(read_symbols(Path(args.graph) / "words.txt"))
-    frame_shift = json.loads((model / "front_end.json").read_text("utf-8")).get(
-        "feats", {}).get("frame_shift", 0.01)
-    tally = Tally()
-    scorer = gmm_scorer(model, data)
+    job = Job(args)
+    write_lattices(job.work / f"lat.{args.job}.gz",
+                   job.lattices(gmm_scorer(job.model, job.data), job.utts))
+    return job.finish()
 
-    def lattices():
-        for utt, lattice, words, log_like in decode_utts(graph, scorer, utts, options, tally):
-            log(f"{utt} {' '.join(symbols[w] for w in words)}")
-            log(f"{utt}: log-likelihood {log_like:.4f} a frame, {tally.last_frames} frames, "
+
+class Job:
+    """What one job needs: graph, model directory, its utterances, and a tally of what it did."""
+
+    def __init__(self, args):
+        from steps.decode.decoding import Tally
+        from steps.decode.decoding_graph import DecodingGraph
+        from steps.decode.lattice_decoder import DecodeOptions
+        from steps.hmm.model import read_model
+        from utils.data.datadir import DataDir
+        from utils.lang.langdir import read_symbols, symbol_list
+        self.model, self.data, self.work = model_of(args), DataDir(args.data), Path(args.work)
+        self.number = args.job
+        self.transitions, _ = read_model(self.model / "final.mdl")
+        self.graph = DecodingGraph.read(Path(args.graph) / "HCLG.fst", self.transitions.tid2pdf)
+        self.options = DecodeOptions(args.beam, args.lattice_beam, args.max_active,
+                                     args.min_active, args.acwt)
+        self.utts = [utt for utt in self.data.utts_by_job(args.job, args.nj)
+                     if utt in self.data.feats_scp]
+        self.symbols = symbol_list(read_symbols(Path(args.graph) / "words.txt"))
+        self.tally = Tally()
+
+    def lattices(self, scorer, utts):
+        """(utt, Lattice) of utterances whose search came to something; each is logged."""
+        from steps.decode.decoding import decode_utts
+        for utt, lattice, words, log_like in decode_utts(self.graph, scorer, utts, self.options,
+                                                         self.tally):
+            log(f"{utt} {' '.join(self.symbols[w] for w in words)}")
+            log(f"{utt}: log-likelihood {log_like:.4f} a frame, {self.tally.last_frames} frames, "
                 f"{lattice.num_arcs} arcs")
             if lattice.num_states:
                 yield utt, lattice
 
-    write_lattices(work / f"lat.{args.job}.gz", lattices())
-    tally.write(work / f"summary.{args.job}.json", frame_shift)
-    return 0
+    def finish(self):
+        """Write the summary that collect() reads. Returns 0."""
+        front_end = json.loads((self.model / "front_end.json").read_text("utf-8"))
+        self.tally.write(self.work / f"summary.{self.number}.json",
+                         (front_end.get("feats") or {}).get("frame_shift", 0.01))
+        return 0
 
 
 def collect(out, num_jobs, num_utts):

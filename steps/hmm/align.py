@@ -31,7 +31,6 @@ from utils.lang.langdir import read_symbols
 from utils.step import Step, UserError, log
 
 COPIED = ("final.mdl", "final.alimdl", "tree", "front_end.json", "final.mat", "phones.txt")
-FMLLR_PASSES = 2
 
 
 def main(argv=None):
@@ -92,8 +91,8 @@ def align_share(args):
     if (source / "final.alimdl").is_file():
         unadapted_transitions, unadapted = read_model(source / "final.alimdl")
         share.align(unadapted, unadapted_transitions.scaled_log_probs(), beams)
-        for _ in range(FMLLR_PASSES):
-            gained = share.estimate_transforms(model, args.fmllr_min_count)
+        for chooser in (unadapted, None):
+            gained = share.estimate_transforms(model, args.fmllr_min_count, chooser)
             log(f"fMLLR: {gained['gain'] / max(gained['frames'], 1):.3f} nats a frame gained over "
                 f"{gained['frames']:.0f} frames of {len(share.transforms)} speakers")
         kaldiio.save_ark(str(work / f"trans.{args.job}"),

@@ -104,12 +104,13 @@ class Gmm:
             stats["x2"][span] += gamma.T @ (x * x)
         return stats
 
-    def update(self, stats, var_floor, with_occ=False):
-        """One maximum-likelihood step; Gaussians with next to no frames are dropped.
+    def update(self, stats, var_floor, drop=True):
+        """One maximum-likelihood step.
 
         stats      sums of accumulate() over the data
         var_floor  float64 (dim,)
-        returns    a new Gmm; if with_occ, also the frames of each of its Gaussians
+        drop       whether Gaussians with next to no frames are dropped
+        returns    a new Gmm and the frames of each of its Gaussians, float64 (num_gauss,)
         """
         occ = stats["occ"]
         weights = np.empty_like(occ)
@@ -118,7 +119,7 @@ class Gmm:
             span = slice(self.offsets[pdf], self.offsets[pdf + 1])
             total = occ[span].sum()
             weights[span] = occ[span] / total if total > 0 else self.weights[span]
-            if span.stop - span.start > 1:
+            if drop and span.stop - span.start > 1:
                 poor = (occ[span] < MIN_GAUSSIAN_OCCUPANCY) | (weights[span] < MIN_GAUSSIAN_WEIGHT)
                 poor[np.argmax(weights[span])] = False
                 keep[span] = ~poor
@@ -126,8 +127,8 @@ class Gmm:
         safe = np.where(occ > 0, occ, 1)[:, None]
         means = np.where(enough[:, None], stats["x"] / safe, self.means)
         variances = np.where(enough[:, None], stats["x2"] / safe - means ** 2, self.vars)
-        updated = self._rebuilt(keep, weights, means, np.maximum(variances, var_floor))
-        return (updated, occ[keep]) if with_occ else updated
+        weights = np.maximum(weights, MIN_GAUSSIAN_WEIGHT)
+        return self._rebuilt(keep, weights, means, np.maximum(variances, var_floor)), occ[keep]
 
     def _rebuilt(self, keep, weights, means, variances):
         pdf_of = np.repeat(np.arange(self.num_pdfs), np.diff(self.offsets))[keep]

@@ -202,9 +202,10 @@ class Share:
             return np.zeros((0, 3), np.int32), np.zeros(0, np.int32)
         return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
-    def estimate_transforms(self, model, min_count):
+    def estimate_transforms(self, model, min_count, unadapted=None):
         """One more fMLLR transform per speaker, composed with those there are.
 
+        unadapted  Gmm to take the posteriors of the Gaussians from, with those of model one by one
         returns {"gain": log-likelihood gained, "frames": frames counted}
         """
         by_speaker = {}
@@ -215,7 +216,8 @@ class Share:
             tids = np.concatenate([self.tids[utt] for utt in utts])
             feats = np.concatenate([self.feats[self.span[utt]] for utt in utts])
             speech = ~self.silence[tids]
-            stats = fmllr_stats(model, feats[speech], self.transitions.tid2pdf[tids[speech]])
+            stats = fmllr_stats(model, feats[speech], self.transitions.tid2pdf[tids[speech]],
+                                unadapted)
             transform, improvement = estimate_fmllr(stats, min_count)
             gain += improvement * stats.beta
             count += stats.beta
@@ -236,17 +238,28 @@ class Share:
         return self.feats[self.frames()]
 
 
-def fmllr_stats(model, feats, pdfs):
-    """FmllrStats of frames aligned to pdfs: feats float32 (num_frames, dim), pdfs (num_frames,)."""
+def fmllr_stats(model, feats, pdfs, unadapted=None, frames=None, weights=None):
+    """FmllrStats of frames that belong to pdfs.
+
+    feats      float32 (num_frames, dim)
+    pdfs       int (n,): of each frame; or, with frames int (n,) and weights float32 (n,), of
+               frames that belong to several pdfs by posteriors
+    unadapted  Gmm that gives the posteriors in place of model, Gaussian by Gaussian
+    """
+    chooser = unadapted or model
     stats = FmllrStats.zeros(model.dim)
-    if len(feats):
-        inverse = (1 / model.vars).astype(np.float32)
-        scaled = (model.means / model.vars).astype(np.float32)
-        weights, targets = np.empty_like(feats), np.empty_like(feats)
-        for pdf, rows in gmm.by_pdf(pdfs):
-            span = slice(model.offsets[pdf], model.offsets[pdf + 1])
-            gamma, _ = gmm.responsibilities(model.component_log_likes(feats[rows], span))
-            weights[rows] = gamma @ inverse[span]
-            targets[rows] = gamma @ scaled[span]
-        stats.add(feats, weights, targets, len(feats))
+    if not len(pdfs):
+        return stats
+    inverse = (1 / model.vars).astype(np.float32)
+    scaled = (model.means / model.vars).astype(np.float32)
+    sums, targets = np.zeros_like(feats), np.zeros_like(feats)
+    for pdf, rows in gmm.by_pdf(pdfs):
+        span = slice(model.offsets[pdf], model.offsets[pdf + 1])
+        here = rows if frames is None else frames[rows]
+        gamma, _ = gmm.responsibilities(chooser.component_log_likes(feats[here], span))
+        if weights is not None:
+            gamma *= weights[rows, None]
+        sums[here] += gamma @ inverse[span]
+        targets[here] += gamma @ scaled[span]
+    stats.add(feats, sums, targets, len(pdfs) if weights is None else weights.sum())
     return stats

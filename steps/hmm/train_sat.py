@@ -54,7 +54,8 @@ def train(trainer, args, lda):
 
     model = triphones.run_em(trainer, args, transitions, model, var_floor, between)
     stats = trainer.total("accumulate_two", **model.to_arrays())
-    unadapted = model.update(stats, var_floor)
+    # All Gaussians stay, so that first-pass posteriors of the one are posteriors of the other.
+    unadapted, _ = model.update(stats, var_floor, drop=False)
     trainer.call("write_transforms")
     summary = triphones.finish(trainer, tree, transitions, model, lda)
     write_model(trainer.out / "final.alimdl", transitions, unadapted)

@@ -91,7 +91,7 @@ def run_em(trainer, args, transitions, model, var_floor, between=lambda iteratio
         model = between(iteration, model)
         stats = trainer.total("accumulate", **model.to_arrays())
         frames = stats["occ"].sum()
-        model, occ = model.update(stats, var_floor, with_occ=True)
+        model, occ = model.update(stats, var_floor)
         log(f"iteration {iteration}: {model.num_gauss} Gaussians, log-likelihood "
             f"{stats['log_like'][0] / frames:.3f} a frame over {frames:.0f} frames")
         target = round(start + (args.total_gaussians - start) * min(1, iteration / last))
