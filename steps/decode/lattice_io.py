@@ -23,6 +23,19 @@ PROPERTIES = 0x3
 GZIP_LEVEL = 1   # twice as fast as level 6 for about a tenth more bytes
 
 
+def lattice_files(directory):
+    """Paths of lat.1.gz, lat.2.gz, ... of a decode directory, as many as its num_jobs says."""
+    directory = Path(directory)
+    if not (directory / "num_jobs").is_file():
+        raise UserError(directory, "no num_jobs here", "decode first: steps/decode/decode.py")
+    count = int((directory / "num_jobs").read_text())
+    files = [directory / f"lat.{job}.gz" for job in range(1, count + 1)]
+    for path in files:
+        if not path.is_file():
+            raise UserError(path, f"no such file, but num_jobs is {count}", "decode again")
+    return files
+
+
 def read_fsts(path):
     """Iterator of (utt, (start, src, dst, ilabel, olabel, graph_cost, acoustic_cost,
     final_graph_cost, final_acoustic_cost)); strings of a CompactLattice become chains of arcs.

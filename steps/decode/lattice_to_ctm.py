@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Word times and confidences of decoded lattices, as a CTM.
+
+in   <decode>/lat.JOB.gz num_jobs
+     <graph>/words.txt phones.txt phones/align_lexicon.int   a graph or lang directory
+     <data>/segments reco2file_and_channel                   if there: times in the recordings
+     <model>/final.mdl front_end.json                        <model> is the directory above <decode>
+out  <decode>/ctm     recording channel start duration word confidence; seconds, sorted
+
+The words are the best path's at LMWT and WIP. A confidence is the posterior of the word at its
+place in the sentence, all of the lattice's paths aligned with it by edit distance.
+
+e.g. steps/decode/lattice_to_ctm.py --lmwt 12 data/test exp/tri1/graph exp/tri1/decode_test
+"""
+
+import json
+from pathlib import Path
+
+from utils.step import Step, UserError, log
+
+
+def main(argv=None):
+    step = Step(__file__, __doc__)
+    step.add("--lmwt", type=float, default=12.0, help="LM weight (default 12)")
+    step.add("--wip", type=float, default=0.0, help="word insertion penalty (default 0)")
+    step.add("--decimals", type=int, default=2, help="of times and confidences (default 2)")
+    step.add("--model", default="", help="model directory (default: the one above <decode>)")
+    step.add("data", help="data directory")
+    step.add("graph", help="graph or lang directory")
+    step.add("decode", help="decode directory")
+    args = step.parse(argv)
+    from steps.decode.lattice_io import lattice_files
+    from utils.data.datadir import DataDir
+    from utils.lang.langdir import LangDir
+    files = lattice_files(args.decode)
+    model = Path(args.model) if args.model else Path(args.decode).parent
+    graph, data = Path(args.graph), Path(args.data)
+    inputs = [*files, graph / "words.txt", graph / "phones/align_lexicon.int",
+              model / "final.mdl", data / "segments", data / "reco2file_and_channel"]
+    for path in inputs[-5:-2]:
+        if not path.is_file():
+            raise UserError(path, "no such file", "give the model's own graph or lang directory")
+    if step.up_to_date(args.decode, inputs):
+        return 0
+    rows, unaligned = ctm_rows(files, DataDir(data), LangDir(graph), model, args)
+    if unaligned:
+        log(f"{len(unaligned)} utterances do not end after a word; their times are those of the "
+            f"graph's labels: {', '.join(unaligned[:20])}")
+    with step.output(args.decode) as out:
+        (out / "ctm").write_text("".join(row + "\n" for row in rows), "utf-8")
+    return step.finish(f"{args.decode}/ctm: {len(rows)} words")
+
+
+def ctm_rows(files, data, lang, model, args):
+    """Lines of the CTM, sorted by recording, channel and time; and utterances without alignment."""
+    from steps.decode.confidence import word_confidences
+    from steps.decode.lattice import read_lattices
+    from steps.decode.word_times import label_segments, word_segments
+    from steps.hmm.model import read_model
+    transitions, _ = read_model(model / "final.mdl")
+    front_end = model / "front_end.json"
+    shift = (json.loads(front_end.read_text("utf-8")) if front_end.is_file() else {}).get(
+        "feats", {}).get("frame_shift", 0.01)
+    rows, unaligned = [], []
+    for path in files:
+        for utt, lattice in read_lattices(path):
+            arcs, _ = lattice.best_arcs(args.lmwt, args.wip)
+            words = [w for w in lattice.olabel[arcs].tolist() if w]
+            tids = [t for t in lattice.ilabel[arcs].tolist() if t]
+            segments = word_segments(words, tids, transitions, lang) if tids else []
+            if segments is None:
+                unaligned.append(utt)
+                segments = label_segments(lattice, arcs)
+            confidences = word_confidences(lattice, words, 1.0 / args.lmwt)
+            recording, offset, _ = data.segment(utt)
+            channel = (data.channel(recording) or 0) + 1
+            rows += [(recording, channel, offset + start * shift, (end - start) * shift,
+                      lang.word_symbols[word], confidence)
+                     for (word, start, end), confidence in zip(segments, confidences, strict=True)]
+    rows.sort(key=lambda row: row[:3])
+    d = args.decimals
+    return [f"{recording} {channel} {start:.{d}f} {length:.{d}f} {word} {confidence:.{d}f}"
+            for recording, channel, start, length, word, confidence in rows], unaligned
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

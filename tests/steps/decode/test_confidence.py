@@ -1,0 +1,58 @@
+"""Word confidences of lattices whose paths can be aligned by eye."""
+
+import numpy as np
+import pytest
+
+from steps.decode.confidence import word_confidences
+from steps.decode.lattice import Lattice
+from steps.decode.posteriors import arc_posteriors
+from tests.steps.decode.test_posteriors import random_lattice
+
+
+def lattice_of(sentences):
+    """A lattice of {words: probability}, each sentence a path of its own."""
+    arcs, final, state = [], {}, 1
+    for words, prob in sentences.items():
+        src, cost = 0, -np.log(prob)
+        for word in words:
+            arcs.append((src, state, 1, word, cost))
+            src, cost, state = state, 0.0, state + 1
+        final[src] = 0.0
+    arcs.sort()
+    src, dst, ilabel, olabel, cost = zip(*arcs, strict=True)
+    finals = np.array([final.get(s, np.inf) for s in range(state)])
+    return Lattice(src, dst, ilabel, olabel, cost, np.zeros(len(src)), finals, finals)
+
+
+@pytest.mark.parametrize(("sentences", "words", "expected"), [
+    ({(1, 2): 0.7, (1, 3): 0.3}, [1, 2], [1.0, 0.7]),
+    ({(1, 2): 0.6, (2,): 0.3, (1,): 0.1}, [1, 2], [0.7, 0.9]),
+    ({(1, 2): 0.6, (1, 4, 2): 0.4}, [1, 2], [1.0, 1.0]),          # 4 is inserted between
+    ({(1, 4, 2): 0.6, (1, 2): 0.4}, [1, 4, 2], [1.0, 0.6, 1.0]),
+    ({(5, 5): 0.5, (5,): 0.3, (6, 7): 0.2}, [6, 7], [0.2, 0.2]),
+    ({(1,): 1.0}, [2], [0.0]),
+])
+def test_by_eye(sentences, words, expected):
+    assert np.allclose(word_confidences(lattice_of(sentences), words, 1.0), expected, atol=1e-3)
+
+
+def test_epsilons_and_shared_states_change_nothing():
+    # 1 is certain and twice in the lattice with its word at different times; 2 against 3
+    lattice = Lattice([0, 0, 1, 2, 3, 3, 4, 5], [1, 2, 3, 3, 4, 5, 6, 6], [1] * 8,
+                      [1, 0, 0, 1, 2, 0, 0, 3], [0, 0, 0, 0, 0, np.log(3), 0, 0], np.zeros(8),
+                      [np.inf] * 6 + [0], [np.inf] * 6 + [0])
+    assert np.allclose(word_confidences(lattice, [1, 2], 1.0), [1.0, 0.75], atol=1e-3)
+
+
+def test_a_place_no_word_can_be_surer_than_its_arcs():
+    for seed in range(5):
+        lattice = random_lattice(np.random.default_rng(seed))
+        words = lattice.best_path(10)[0]
+        found = word_confidences(lattice, words, 0.1)
+        arcs, _, _ = arc_posteriors(lattice, 0.1)
+        for word, confidence in zip(words, found, strict=True):
+            assert 0 <= confidence <= min(1.0, arcs[lattice.olabel == word].sum()) + 1e-4
+
+
+def test_no_words():
+    assert len(word_confidences(lattice_of({(1,): 1.0}), [], 1.0)) == 0
