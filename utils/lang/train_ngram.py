@@ -10,7 +10,7 @@ of the unigrams' mass, words that it lacks become --unk (or, with --oov skip, br
 that span them, and the model is closed). Where a text is too small for the discounts of modified
 Kneser-Ney, simpler ones take their place, and a note says which.
 
-15 million words take about 2 GB of memory at order 3.
+A million lines, 15 million words, take 1.3 GB of memory and half a minute at order 3.
 
 e.g. utils/lang/train_ngram.py --order 3 --utt-ids --vocab data/lang data/train/text lm/3gram.arpa
 """
@@ -95,7 +95,7 @@ def _train(args, text, min_counts):
     for order, (values, method) in enumerate(zip(discounts, how, strict=True), 1):
         numbers = " ".join(f"{value:.4f}" for value in values)
         note = "" if method == "modified Kneser-Ney" else \
-            "; too few n-grams seen one to four times for modified Kneser-Ney"
+            "; too little text for modified Kneser-Ney"
         log(f"order {order}: discounts {numbers} ({method}{note})")
     return estimate(levels, text.words, bos, discounts, min_counts)
 
