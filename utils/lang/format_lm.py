@@ -87,10 +87,11 @@ def _report(args, model, words):
         more = f" and {len(dropped) - NAMED} more" if len(dropped) > NAMED else ""
         log(f"{args.arpa}: {lost} n-grams dropped, with words that {args.lang}/words.txt lacks: "
             f"{' '.join(dropped[:NAMED])}{more}")
-    unlisted = len(words.keys() - set(model.words) - {"<eps>", "#0"})
+    unlisted = [word for word in words if word not in model.ids and word not in ("<eps>", "#0")]
     if unlisted:
-        log(f"{args.lang}/words.txt: {unlisted} words are not in the model and will never be "
-            "recognised")
+        more = f" and {len(unlisted) - NAMED} more" if len(unlisted) > NAMED else ""
+        log(f"{args.lang}/words.txt: not in the model, so never recognised: "
+            f"{' '.join(unlisted[:NAMED])}{more}")
     mass = history_mass(model, known)
     log(f"{args.arpa}: each history's probabilities sum to {mass.min():.5f} at least, "
         f"{mass.max():.5f} at most, {mass.mean():.5f} on average")

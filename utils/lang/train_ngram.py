@@ -29,9 +29,11 @@ def main(argv=None):
     step.add("--vocab", default="", metavar="FILE",
              help="the words to know: one a line, or a words.txt, or a lang directory")
     step.add("--unk", default="", metavar="WORD",
-             help="the word for all others (default: oov.txt of --vocab, else <unk>)")
+             help="the word for all others (default: oov.txt of --vocab, else <unk>); what reads "
+                  "models takes <unk> and <UNK> for it, and no other")
     step.add("--oov", choices=("map", "skip"), default="map",
-             help="what becomes of words outside --vocab: --unk (map, the default) or nothing")
+             help="what becomes of words outside --vocab: --unk (map, the default), or "
+                  "nothing (skip): then the model does not have --unk either")
     step.add("--min-counts", default="", metavar="C1,C2,...",
              help="leave out n-grams of order n seen fewer than Cn times (default 1 for all); "
                   "without --vocab, words seen fewer than C1 times become --unk")
@@ -46,7 +48,9 @@ def main(argv=None):
         return 0
     open_text(args.text).close()
     vocab, unk = read_vocab(args.vocab) if args.vocab else (None, None)
-    unk = (args.unk or unk or "<unk>") if args.oov == "map" else None
+    unk = args.unk or unk or "<unk>"
+    if args.oov == "skip":
+        vocab, unk = vocab and [word for word in vocab if word != unk], None
     text = read_text(args.text, vocab, unk, args.utt_ids, min_counts[0])
     _report(args, text)
     model = _train(args, text, min_counts)

@@ -72,6 +72,8 @@ def test_vocabulary_of_a_lang_directory(text, tmp_path):
         model = ArpaModel.read(tmp_path / f"{number}.arpa")
         assert set(model.words) == expected
         assert model.score((), "<UNK>") > model.score((), "unseen") > -5
+    run("--vocab", lang, "--oov", "skip", text, tmp_path / "closed.arpa")
+    assert set(ArpaModel.read(tmp_path / "closed.arpa").words) == expected - {"<UNK>"}
     (tmp_path / "list").write_text("w0\nw1\nunseen\n")
     run("--vocab", tmp_path / "list", "--oov", "skip", text, tmp_path / "skip.arpa")
     assert set(ArpaModel.read(tmp_path / "skip.arpa").words) == expected - {"<UNK>"}
