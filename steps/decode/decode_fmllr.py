@@ -113,17 +113,18 @@ class Passes:
     def stats(self, utts, feats, scorer, options, chooser=None):
         """FmllrStats from the posteriors of lattices decoded for this."""
         from steps.decode.decoding import decode_utts
-        from steps.decode.posteriors import tid_posteriors
+        from steps.decode.posteriors import summed, tid_posteriors
         from steps.hmm.share import fmllr_stats
 
         total = None
         for utt, lattice, _, _ in decode_utts(self.job.graph, scorer, utts, options):
             frames, tids, weights = tid_posteriors(lattice, options.acwt)
-            weights = np.where(self.is_silence[tids], SILENCE_WEIGHT, 1).astype(np.float32) \
-                * weights
+            frames, pdfs, weights = summed(
+                frames, self.job.transitions.tid2pdf[tids],
+                weights * np.where(self.is_silence[tids], SILENCE_WEIGHT, 1))
             keep = weights > NEGLIGIBLE
-            stats = fmllr_stats(self.model, feats[utt], self.job.transitions.tid2pdf[tids[keep]],
-                                chooser, frames[keep], weights[keep])
+            stats = fmllr_stats(self.model, feats[utt], pdfs[keep], chooser, frames[keep],
+                                weights[keep])
             total = stats if total is None else total + stats
         return total
 

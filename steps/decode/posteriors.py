@@ -35,7 +35,7 @@ def tid_posteriors(lattice, acwt, lm_scale=1.0):
     weights, _, _ = arc_posteriors(lattice, acwt, lm_scale)
     emitting = lattice.ilabel > 0
     frames = lattice.times()[lattice.src[emitting]]
-    return _summed(frames, lattice.ilabel[emitting], weights[emitting])
+    return summed(frames, lattice.ilabel[emitting], weights[emitting])
 
 
 def pdf_posteriors(lattice, tid2pdf, acwt, lm_scale=1.0):
@@ -46,10 +46,10 @@ def pdf_posteriors(lattice, tid2pdf, acwt, lm_scale=1.0):
              weights sum to 1
     """
     frames, tids, weights = tid_posteriors(lattice, acwt, lm_scale)
-    return _summed(frames, np.asarray(tid2pdf)[tids], weights)
+    return summed(frames, np.asarray(tid2pdf)[tids], weights)
 
 
-def _summed(frames, labels, weights):
+def summed(frames, labels, weights):
     """Weights of the same frame and label added up."""
     width = int(labels.max()) + 1 if len(labels) else 1
     keys, which = np.unique(frames.astype(np.int64) * width + labels, return_inverse=True)

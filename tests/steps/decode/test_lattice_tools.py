@@ -1,0 +1,166 @@
+"""lattice_to_nbest.py, lattice_to_ctm.py and rescore.py on the tiny corpus."""
+
+import math
+import shutil
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from steps.decode import decode, lattice_to_ctm, lattice_to_nbest, make_graph, rescore
+from steps.decode.lattice import read_lattices
+from steps.decode.lattice_io import lattice_files
+from steps.decode.rescoring import LmScores
+from steps.decode.rescoring import rescore as rescore_lattice
+from tests.steps.decode.test_posteriors import all_paths, random_lattice
+from utils.data.tables import read_table
+from utils.lang import format_lm, train_ngram
+from utils.lang.arpa import ArpaModel
+from utils.lang.langdir import read_symbols, symbol_list
+from utils.step import UserError
+
+
+def lattices_of(directory):
+    return {utt: lattice for path in lattice_files(directory)
+            for utt, lattice in read_lattices(path)}
+
+
+def test_nbest(system, tmp_path, capsys):
+    command = ["--nj", "2", "--n", "5", "--lmwt", "10", system.graph, system.decode,
+               tmp_path / "nbest"]
+    lattice_to_nbest.main(command)
+    text = read_table(tmp_path / "nbest/text", empty_ok=True)
+    symbols = symbol_list(read_symbols(system.graph / "words.txt"))
+    lm, ac = (read_table(tmp_path / "nbest" / name) for name in ("lm_cost", "ac_cost"))
+    assert list(text) == list(lm) == list(ac)
+    for utt, lattice in lattices_of(system.decode).items():
+        words, _, (graph, acoustic) = lattice.best_path(10)
+        assert text[f"{utt}-1"] == " ".join(symbols[w] for w in words)
+        assert float(lm[f"{utt}-1"]) == pytest.approx(graph, rel=1e-4)
+        assert float(ac[f"{utt}-1"]) == pytest.approx(acoustic, rel=1e-5)
+        keys = [f"{utt}-{rank}" for rank in range(1, 6) if f"{utt}-{rank}" in text]
+        costs = [float(lm[key]) + float(ac[key]) / 10 for key in keys]
+        assert np.all(np.diff(costs) > -1e-2)
+        assert len({text[key] for key in keys}) == len(keys)
+    capsys.readouterr()
+    lattice_to_nbest.main(command)
+    assert "up to date" in capsys.readouterr().err
+
+
+def test_ctm_has_the_true_times(system, capsys):
+    lattice_to_ctm.main(["--lmwt", "12", system.test, system.graph, system.decode])
+    rows = [line.split() for line in (system.decode / "ctm").read_text().splitlines()]
+    text = read_table(system.test / "text")
+    words = {}
+    for utt, channel, start, length, word, confidence in rows:
+        assert channel == "1"
+        assert 0 <= float(confidence) <= 1
+        words.setdefault(utt, []).append((word, float(start), float(start) + float(length)))
+    true = {}
+    for line in system.ctm.read_text().splitlines():
+        utt, _, start, length, phone = line.split()
+        if phone != "SIL":
+            true.setdefault(utt, []).append((float(start), float(start) + float(length)))
+    checked = 0
+    for utt, found in words.items():
+        if [w for w, _, _ in found] != text[utt].split():
+            continue
+        assert all(a[2] <= b[1] + 0.011 for a, b in pairwise(found))
+        # Every word has four phones.
+        for i, (_, start, end) in enumerate(found):
+            assert abs(start - true[utt][4 * i][0]) < 0.06
+            assert abs(end - true[utt][4 * i + 3][1]) < 0.06
+            checked += 1
+    assert checked >= 12
+    assert np.mean([float(row[5]) for row in rows]) > 0.8
+    capsys.readouterr()
+    lattice_to_ctm.main(["--lmwt", "12", system.test, system.graph, system.decode])
+    assert "up to date" in capsys.readouterr().err
+
+
+def test_ctm_times_are_the_recordings(system, tmp_path):
+    shutil.copytree(system.test, tmp_path / "data")
+    utts = sorted(read_table(system.test / "utt2spk"))
+    (tmp_path / "data/segments").write_text(
+        "".join(f"{utt} rec {100 + 10 * i} {102 + 10 * i}\n" for i, utt in enumerate(utts)))
+    (tmp_path / "data/reco2file_and_channel").write_text("rec rec B\n")
+    shutil.copytree(system.decode, tmp_path / "decode")
+    lattice_to_ctm.main(["--model", system.mono, tmp_path / "data", system.graph,
+                         tmp_path / "decode"])
+    rows = [line.split() for line in (tmp_path / "decode/ctm").read_text().splitlines()]
+    assert {tuple(row[:2]) for row in rows} == {("rec", "2")}
+    starts = [float(row[2]) for row in rows]
+    assert starts == sorted(starts)
+    assert starts[0] > 100
+
+
+def test_rescoring_changes_each_path_by_the_two_models():
+    symbols = ["<eps>", "a", "b", "c"]
+
+    class Bigram:
+        """Costs by hand: log10 p = -0.1 * (5 * last + next), history of one word."""
+
+        def __init__(self, scale):
+            self.scale = scale
+
+        def state(self, history):
+            return history[-1:]
+
+        def score(self, history, word):
+            names = ["<s>", "a", "b", "c", "</s>"]
+            return -self.scale * (5 * names.index(history[-1]) + names.index(word))
+
+    for seed in range(4):
+        lattice = random_lattice(np.random.default_rng(seed))
+        old, new = LmScores(Bigram(0.1), symbols), LmScores(Bigram(0.3), symbols)
+        result = rescore_lattice(lattice, old, new)
+
+        def costs_of(lattice, add):
+            found = []
+            for arcs, last in all_paths(lattice):
+                words = [w for w in lattice.olabel[arcs].tolist() if w]
+                change, history = 0.0, 0
+                for word in [*words, 4]:
+                    change += math.log(10) * 0.2 * (5 * history + word)
+                    history = word
+                cost = lattice.graph_cost[arcs].sum() + lattice.final_graph_cost[last]
+                found.append((tuple(lattice.ilabel[arcs]), round(float(
+                    lattice.acoustic_cost[arcs].sum()), 3), cost + add * change))
+            return sorted(found)
+
+        expected, found = costs_of(lattice, 1.0), costs_of(result, 0.0)
+        assert [f[:2] for f in found] == [e[:2] for e in expected]
+        assert np.allclose([f[2] for f in found], [e[2] for e in expected], atol=1e-3)
+
+
+def test_rescored_lattices_are_those_of_the_new_graph(system, tmp_path):
+    train_ngram.main(["--order", "1", system.text, tmp_path / "one.arpa"])
+    format_lm.main([system.lang, tmp_path / "one.arpa", tmp_path / "lang_one"])
+    make_graph.main([tmp_path / "lang_one", system.mono, tmp_path / "graph"])
+    wide = ["--nj", "1", "--beam", "40", "--lattice-beam", "20", "--model", system.mono]
+    decode.main([*wide, system.graph, system.test, tmp_path / "decode_two"])
+    decode.main([*wide, tmp_path / "graph", system.test, tmp_path / "decode_one"])
+    command = ["--nj", "2", system.graph, tmp_path / "one.arpa", system.arpa,
+               tmp_path / "decode_one", tmp_path / "rescored"]
+    rescore.main(command)
+    direct, rescored = lattices_of(tmp_path / "decode_two"), lattices_of(tmp_path / "rescored")
+    assert direct.keys() == rescored.keys()
+    for utt in direct:
+        words, _, costs = direct[utt].best_path(12)
+        new_words, _, new_costs = rescored[utt].best_path(12)
+        assert new_words == words
+        # A graph sums a word's probability with that of its way through the back-off.
+        assert sum(new_costs) == pytest.approx(sum(costs), abs=1.0)
+    scored = ArpaModel.read(system.arpa)
+    assert scored.order == 2
+
+
+def test_missing_files_are_named(system, tmp_path):
+    with pytest.raises(UserError, match=r"no num_jobs"):
+        lattice_to_nbest.main([system.graph, tmp_path, tmp_path / "nbest"])
+    with pytest.raises(UserError, match=r"big.arpa: no such file"):
+        rescore.main([system.graph, system.arpa, tmp_path / "big.arpa", system.decode,
+                      tmp_path / "rescored"])
+    assert not (tmp_path / "rescored").exists()
+    with pytest.raises(UserError, match=r"words.txt: no such file"):
+        lattice_to_ctm.main([system.test, tmp_path, system.decode])
