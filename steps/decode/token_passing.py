@@ -101,14 +101,42 @@ def _cutoff(costs, beam, max_active, min_active, beam_delta):
     for i in range(len(costs)):
         within += costs[i] <= beam_cutoff
     if within > max_active:
-        cutoff = np.partition(costs, max_active)[max_active]
+        cutoff = _smallest(costs, max_active)
         return cutoff, cutoff - costs[best] + beam_delta, best
     if within > min_active:
         return beam_cutoff, beam, best
     if len(costs) > min_active:
-        cutoff = np.partition(costs, min_active)[min_active]
+        cutoff = _smallest(costs, min_active)
         return cutoff, cutoff - costs[best] + beam_delta, best
     return np.inf, np.inf, best
+
+
+@numba.njit(cache=True)
+def _smallest(values, rank):
+    """The value with rank others before it in sorted order (Hoare's quickselect).
+
+    As np.partition, whose compilation alone would take as long as half of these kernels.
+    """
+    work = values.copy()
+    low, high = 0, len(work) - 1
+    while low < high:
+        pivot = work[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while work[i] < pivot:
+                i += 1
+            while work[j] > pivot:
+                j -= 1
+            if i <= j:
+                work[i], work[j] = work[j], work[i]
+                i, j = i + 1, j - 1
+        if rank <= j:
+            high = j
+        elif rank >= i:
+            low = i
+        else:
+            break
+    return work[rank]
 
 
 @numba.njit(cache=True)

@@ -12,6 +12,7 @@ from steps.decode.decoding_graph import DecodingGraph
 from steps.decode.fst_arrays import from_arcs, to_kaldifst
 from steps.decode.lattice import read_lattices
 from steps.decode.lattice_decoder import DecodeOptions, LatticeDecoder
+from steps.decode.token_passing import _smallest
 from utils.step import UserError
 
 WIDE = DecodeOptions(beam=1e3, lattice_beam=1e3, max_active=10**6, acwt=1.0)
@@ -206,6 +207,14 @@ def test_max_active_bounds_the_search():
     assert sizes[2] < 4 * 40
     assert costs == sorted(costs)
     assert costs[3] > costs[0]
+
+
+def test_rank_is_that_of_sorting():
+    rng = np.random.default_rng(12)
+    for _ in range(200):
+        values = rng.integers(0, 30, rng.integers(1, 60)).astype(float)
+        rank = int(rng.integers(len(values)))
+        assert _smallest(values, rank) == np.sort(values)[rank]
 
 
 def test_min_active_widens_a_narrow_beam():
