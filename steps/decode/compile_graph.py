@@ -25,7 +25,7 @@ from utils.step import UserError
 
 BYTES_PER_ARC = 16
 # Building takes about this many times the finished graph's bytes (measured on AN4).
-BUILD_FACTOR = 6
+BUILD_FACTOR = 16
 
 
 def compile_graph(lang, disambig, tree, transitions, transition_scale, self_loop_scale, log):
