@@ -117,9 +117,10 @@ if begin 8 "graphs and decoding"; then
     for system in $systems; do
       steps/decode/make_graph.py "$data/$lang/lang_test" "$exp/$lang/$system" \
         "$exp/$lang/$system/graph"
-      # A system with speaker transforms is decoded twice, first without them.
+      decode=decode
+      if [[ $system == tri3b ]]; then decode=decode_fmllr; fi   # two passes, adapted to speakers
       for set in dev test; do
-        steps/decode/decode.py --config "$conf/decode.conf" --nj "$nj" --cmd "$decode_cmd" \
+        steps/decode/$decode.py --config "$conf/decode.conf" --nj "$nj" --cmd "$decode_cmd" \
           "$exp/$lang/$system/graph" "$data/$lang/$set" "$exp/$lang/$system/decode_$set"
       done
     done

@@ -19,8 +19,8 @@ class Surroundings(NamedTuple):
 
 def draw_surroundings(rng):
     """Random Surroundings: from a studio to an office with the window open."""
-    return Surroundings(rng.uniform(0.08, 0.4), rng.uniform(0.6, 0.95), rng.uniform(-0.4, 0.4),
-                        rng.uniform(8, 28), rng.uniform(0, 0.98), rng.uniform(4, 22))
+    return Surroundings(rng.uniform(0.08, 0.5), rng.uniform(0.5, 0.95), rng.uniform(-0.4, 0.4),
+                        rng.uniform(3, 20), rng.uniform(0, 0.98), rng.uniform(4, 22))
 
 
 def record(samples, rate, where, rng):

@@ -22,7 +22,8 @@ def main(argv=None):
     step.add("data", help="directory to make the data directories in")
     args = step.parse(argv)
     corpus = Path(args.corpus)
-    if step.up_to_date(args.data, [corpus / "utts.tsv", corpus / "lm.txt"]):
+    # .done, as another sound of the same sentences is another corpus.
+    if step.up_to_date(args.data, [corpus / name for name in ("utts.tsv", "lm.txt", ".done")]):
         return 0
     sets = {}
     for number, line in enumerate(read_lines(corpus / "utts.tsv"), 1):
@@ -40,6 +41,8 @@ def main(argv=None):
             for utt, row in sorted(rows.items()):
                 spk2utt.setdefault(row[2], []).append(utt)
             write_table(out / part / "spk2utt", spk2utt)
+            # What was made of the sound before, such as utt2dur and feats.scp, is not of this one.
+            shutil.rmtree(Path(args.data) / part, ignore_errors=True)
         shutil.copyfile(corpus / "lm.txt", out / "lm.txt")
     return step.finish(", ".join(f"{part} {len(rows)} utterances" for part, rows in sets.items()))
 

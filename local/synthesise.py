@@ -19,7 +19,7 @@ import numpy as np
 
 from local.acoustics import draw_surroundings, record
 from local.grammar import read_grammar, sentences
-from local.voices import VOICES, draw_speech, generator
+from local.voices import VOICES, draw_speech, draw_stretch, generator
 from utils.step import ROOT, Step, log, share
 
 RATE = 16000
@@ -90,13 +90,14 @@ def speak(utts, language, directory):
         variant = variant_of[spk.rpartition("-")[2]]
         habits = generator(spk)
         speech, where = draw_speech(habits), draw_surroundings(habits)
+        stretch = draw_stretch(habits)
         rng = generator(utt)
         speech["rate_wpm"] += int(rng.integers(-12, 13))
         samples, rate = espeak.synthesise(text, variant=variant, seed=int(rng.integers(1, 1 << 30)),
                                           **speech)
         pause = np.zeros(int(rng.uniform(0.1, 0.4) * rate))
         samples = np.concatenate([pause, samples / 32768, pause])
-        sound = record(soxr.resample(samples, rate, RATE), RATE, where, rng)
+        sound = record(soxr.resample(samples, rate / stretch, RATE), RATE, where, rng)
         (directory / spk).mkdir(exist_ok=True)
         soundfile.write(directory / spk / f"{utt}.flac", sound, RATE, subtype="PCM_16")
         if done % 200 == 0:

@@ -22,6 +22,11 @@ def generator(*names):
     return np.random.default_rng(zlib.crc32(" ".join(map(str, names)).encode()))
 
 
+def draw_stretch(rng):
+    """How much slower than spoken a speaker is played: lower and of a longer vocal tract."""
+    return rng.uniform(0.9, 1.1)
+
+
 def draw_speech(rng):
     """A speaker's habits as arguments of Espeak.synthesise."""
     return {"rate_wpm": int(rng.integers(140, 205)), "pitch": int(rng.integers(25, 76)),

@@ -27,15 +27,13 @@ def run(recipe, *options):
     return done.stderr
 
 
-@pytest.fixture
-def quick_conf(tmp_path):
-    """The recipes' conf files, but with few iterations."""
-    conf = tmp_path / "conf"
-    shutil.copytree(ROOT / "conf", conf)
-    for path in [*conf.glob("mono*.conf"), *conf.glob("tri*.conf")]:
+def quick_conf(recipe, directory):
+    """A copy of a recipe's conf files, but with few iterations."""
+    shutil.copytree(recipe / "conf", directory)
+    for path in [*directory.glob("mono*.conf"), *directory.glob("tri*.conf")]:
         realign = "" if path.stem == "mono" else "--realign-iters=4 8\n"
         path.write_text(path.read_text() + "--num-iters=10\n" + realign)
-    return conf
+    return directory
 
 
 def results(path):
@@ -51,7 +49,7 @@ def results(path):
 def assert_nothing_to_do(log):
     steps = [line for line in log.splitlines() if re.match(r"\w+: (steps|utils|local|egs)/", line)]
     idle = [line for line in log.splitlines() if "up to date" in line]
-    always = [line for line in steps if re.match(r"validate_|results|run", line)]
+    always = [line for line in steps if re.match(r"validate_|results", line)]
     assert len(steps) - len(always) == len(idle) > 10, "\n".join(steps)
 
 
@@ -66,10 +64,11 @@ def test_help_and_mistakes(recipe):
     assert wrong.returncode == 1 and "no such option: --nonsense" in wrong.stderr
 
 
-def test_an4_recipe_on_a_tiny_corpus(tiny, tmp_path, quick_conf):
+def test_an4_recipe_on_a_tiny_corpus(tiny, tmp_path):
+    conf = quick_conf(ROOT / "egs/an4", tmp_path / "conf")
     corpus = make_an4(tmp_path / "an4", tiny)
     options = ["--corpus", corpus, "--data", tmp_path / "data", "--dict", tmp_path / "data/dict",
-               "--exp", tmp_path / "exp", "--hold-out", 1, "--conf", quick_conf]
+               "--exp", tmp_path / "exp", "--hold-out", 1, "--conf", conf]
     run(ROOT / "egs/an4/run.sh", *options)
     table = results(tmp_path / "exp/results")
     assert list(table) == ["mono", "tri1", "tri2b", "tri3b"]
@@ -79,13 +78,18 @@ def test_an4_recipe_on_a_tiny_corpus(tiny, tmp_path, quick_conf):
     assert_nothing_to_do(run(ROOT / "egs/an4/run.sh", *options))
 
 
-def test_root_recipe_on_a_tiny_corpus(tmp_path, quick_conf):
-    options = ["--size", "tiny", "--targets", "fr", "--corpus", tmp_path / "corpus",
-               "--data", tmp_path / "data", "--exp", tmp_path / "exp", "--conf", quick_conf]
-    run(ROOT / "run.sh", *options)
+def test_root_recipe_on_a_tiny_corpus(tmp_path):
+    conf = quick_conf(ROOT, tmp_path / "conf")
+    options = ["--size", "tiny", "--corpus", tmp_path / "corpus", "--data", tmp_path / "data",
+               "--exp", tmp_path / "exp", "--conf", conf]
+    run(ROOT / "run.sh", *options, "--stop-stage", 2)
+    for lang in ["en", "en-scotland", "en-caribbean", "fr"]:
+        assert (tmp_path / "data" / lang / "lang_test/G.fst").is_file()
+    # From here on one language tells enough.
+    options.append("--targets=")
+    run(ROOT / "run.sh", *options, "--stage", 3)
     table = results(tmp_path / "exp/results")
-    assert list(table) == [f"{lang}/{system}" for lang in ["en", "fr"]
-                           for system in ["mono", "tri1", "tri2b", "tri3b"]]
+    assert list(table) == ["en/mono", "en/tri1", "en/tri2b", "en/tri3b"]
     assert all(words > 50 and wer < 60 for wer, words in table.values()), table
     assert_nothing_to_do(run(ROOT / "run.sh", *options))
 
@@ -94,7 +98,9 @@ def test_root_recipe_on_a_tiny_corpus(tmp_path, quick_conf):
 def test_an4_recipe_on_some_of_an4(tmp_path):
     subprocess.run([sys.executable, CORPORA / "unpack", "an4", tmp_path / "corpora"], check=True)
     corpus = subset_an4(tmp_path / "corpora/an4", tmp_path / "an4", train_spks=16, test_spks=5)
+    conf = quick_conf(ROOT / "egs/an4", tmp_path / "conf")
     run(ROOT / "egs/an4/run.sh", "--corpus", corpus, "--data", tmp_path / "data",
-        "--dict", tmp_path / "data/dict", "--exp", tmp_path / "exp", "--hold-out", 0)
+        "--dict", tmp_path / "data/dict", "--exp", tmp_path / "exp", "--conf", conf,
+        "--hold-out", 0)
     table = results(tmp_path / "exp/results")
-    assert all(words > 300 and wer < 25 for wer, words in table.values()), table
+    assert all(words > 300 and wer < 40 for wer, words in table.values()), table

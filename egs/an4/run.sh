@@ -88,8 +88,9 @@ fi
 if begin 7 "graphs and decoding"; then
   for system in $systems; do
     steps/decode/make_graph.py "$data/lang_test" "$exp/$system" "$exp/$system/graph"
-    # A system with speaker transforms is decoded twice, first without them.
-    steps/decode/decode.py --config "$conf/decode.conf" --nj "$nj" --cmd "$decode_cmd" \
+    decode=decode
+    if [[ $system == tri3b ]]; then decode=decode_fmllr; fi   # two passes, adapted to the speaker
+    steps/decode/$decode.py --config "$conf/decode.conf" --nj "$nj" --cmd "$decode_cmd" \
       "$exp/$system/graph" "$data/test" "$exp/$system/decode_test"
   done
 fi

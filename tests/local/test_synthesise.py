@@ -84,9 +84,15 @@ def test_corpus_and_data(corpus, tmp_path, capsys):
     lm = set((data / "lm.txt").read_text().splitlines())
     assert set(tables["train"]["text"].values()) <= lm
     assert not lm & set(tables["test"]["text"].values()) | lm & set(tables["dev"]["text"].values())
+    (data / "train/utt2dur").write_text("made of the sound\n")
     capsys.readouterr()
     synthesise.main(["--language", "fr", "--size", "tiny", "--role", "target", corpus])
-    assert "up to date" in capsys.readouterr().err
+    prepare_data.main([corpus, data])
+    assert capsys.readouterr().err.count("up to date") == 2
+    assert (data / "train/utt2dur").exists()
+    synthesise.main(["--language", "fr", "--size", "tiny", "--role", "target", "--force", corpus])
+    prepare_data.main([corpus, data])
+    assert not (data / "train/utt2dur").exists() and (data / "train/wav.scp").exists()
 
 
 def test_same_sound_every_time(corpus, tmp_path):
