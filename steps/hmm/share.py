@@ -243,7 +243,7 @@ def fmllr_stats(model, feats, pdfs, unadapted=None, frames=None, weights=None):
 
     feats      float32 (num_frames, dim)
     pdfs       int (n,): of each frame; or, with frames int (n,) and weights float32 (n,), of
-               frames that belong to several pdfs by posteriors
+               frames that belong to several pdfs by posteriors; no pair of both is there twice
     unadapted  Gmm that gives the posteriors in place of model, Gaussian by Gaussian
     """
     chooser = unadapted or model
