@@ -27,8 +27,7 @@ from steps.features.pipeline import FeaturePipeline
 from steps.hmm import training, triphones
 from steps.hmm.model import read_model
 from steps.hmm.tree import Tree
-from utils.lang.langdir import read_symbols
-from utils.step import Step, UserError, log
+from utils.step import Step, log
 
 COPIED = ("final.mdl", "final.alimdl", "tree", "front_end.json", "final.mat", "phones.txt")
 
@@ -52,7 +51,7 @@ def main(argv=None):
     if step.up_to_date(args.alidir, inputs):
         return 0
     data, lang = training.open_data(args)
-    check_phones(source, lang)
+    training.check_phones(source, lang)
     adapted = (source / "final.alimdl").is_file()
     num_jobs = step.num_jobs(len(data.spk2utt) if adapted else len(data.utts),
                              "speakers" if adapted else "utterances")
@@ -64,18 +63,6 @@ def main(argv=None):
                 shutil.copyfile(source / name, out / name)
         (out / "num_jobs").write_text(f"{num_jobs}\n")
     return step.finish(summary)
-
-
-def check_phones(source, lang):
-    """UserError unless the model's phones are those of the lang directory."""
-    trained = read_symbols(source / "phones.txt")
-    found = lang.phones
-    for phone in sorted(set(trained) | set(found)):
-        if not phone.startswith("#") and trained.get(phone) != found.get(phone):
-            raise UserError(
-                lang.path / "phones.txt", f"{phone} is {found.get(phone, 'not there')}, in "
-                f"{source}/phones.txt it is {trained.get(phone, 'not there')}",
-                "use the lang directory that the model was trained with")
 
 
 def align_share(args):

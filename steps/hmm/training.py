@@ -10,7 +10,7 @@ from steps.features.pipeline import FeaturePipeline, make_front_end
 from steps.hmm import gmm
 from steps.hmm.share import Share
 from utils.data.datadir import DataDir
-from utils.lang.langdir import LangDir
+from utils.lang.langdir import LangDir, read_symbols
 from utils.parallel.pool import WorkerPool
 from utils.step import UserError, log
 
@@ -43,6 +43,18 @@ def open_data(args):
         if not (lang.path / name).is_file():
             raise UserError(lang.path / name, "no such file", "run utils/lang/prepare_lang.py")
     return data, lang
+
+
+def check_phones(source, lang):
+    """UserError unless the model's phones are those of the lang directory."""
+    trained = read_symbols(source / "phones.txt")
+    found = lang.phones
+    for phone in sorted(set(trained) | set(found)):
+        if not phone.startswith("#") and trained.get(phone) != found.get(phone):
+            raise UserError(
+                lang.path / "phones.txt", f"{phone} is {found.get(phone, 'not there')}, in "
+                f"{source}/phones.txt it is {trained.get(phone, 'not there')}",
+                "use the lang directory that the model was trained with")
 
 
 def add_front_end_options(step):
