@@ -2,6 +2,7 @@
 
 import io
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ def read_model(path):
         header = json.loads(str(arrays["header"]))
         if header["format"] != FORMAT:
             raise ValueError(header["format"])
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(path, f"is not a {FORMAT} model ({error})",
                         "train it with steps/hmm; Kaldi's own binary models cannot be read") \
             from None

@@ -72,7 +72,12 @@ def read_topo(path):
         reader.expect("</TopologyEntry>")
         if len(states) < 2 or states[-1][1] or any(not arcs for _, arcs in states[:-1]):
             reader.fail("a topology needs emitting states and then one final state")
+        for target in (to for _, arcs in states for to, _ in arcs):
+            if not 0 <= target < len(states):
+                reader.fail(f"a transition to state {target}, of {len(states)} states")
         for phone in phones:
+            if phone in entries:
+                reader.fail(f"phone {phone} has a topology already")
             entries[phone] = states
     reader.expect("</Topology>")
     return Topology(entries)

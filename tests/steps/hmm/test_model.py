@@ -1,0 +1,67 @@
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from steps.hmm.model import read_model, write_model
+from steps.hmm.transitions import TransitionModel
+from tests.steps.hmm.test_gmm import random_gmm
+from tests.steps.hmm.test_transitions import TOPO
+from utils.step import UserError
+
+
+@pytest.fixture
+def path(tmp_path):
+    transitions = TransitionModel(TOPO, [[1, 0, 1, 1], [1, 1, 2, 2], [2, 0, 0, 0]], 3)
+    transitions.update(np.array([0, 60, 25, 15, 30, 70, 8.0]))
+    write_model(tmp_path / "final.mdl", transitions, random_gmm(np.random.default_rng(0)))
+    return tmp_path / "final.mdl"
+
+
+def test_round_trip(path):
+    transitions, model = read_model(path)
+    assert transitions.topo.entries == TOPO.entries
+    assert transitions.num_pdfs == model.num_pdfs == 3
+    assert np.exp(transitions.log_probs[1:4]) == pytest.approx([0.6, 0.25, 0.15])
+    expected = random_gmm(np.random.default_rng(0))
+    for name, array in expected.to_arrays().items():
+        assert np.array_equal(model.to_arrays()[name], array)
+
+
+def test_nothing_in_it_needs_pickle(path):
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            with archive.open(name) as file:
+                np.lib.format.read_array(file, allow_pickle=False)
+    with np.load(path) as arrays:
+        assert json.loads(str(arrays["header"]))["num_pdfs"] == 3
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"\0B<TransitionModel> ", b"PK\x03\x04 and no more", b"<TransitionModel> \n"])
+def test_what_is_no_model_is_one_line(tmp_path, content):
+    (tmp_path / "final.mdl").write_bytes(content)
+    with pytest.raises(UserError, match=r"final.mdl: is not a graft-gmm-1 model"):
+        read_model(tmp_path / "final.mdl")
+
+
+def test_a_truncated_model_is_one_line(path):
+    for cut in (100, len(path.read_bytes()) // 2, -1):
+        path.write_bytes(path.read_bytes()[:cut])
+        with pytest.raises(UserError, match=r"final.mdl: is not a graft-gmm-1 model"):
+            read_model(path)
+
+
+def test_other_archives_are_one_line(tmp_path):
+    np.savez(tmp_path / "a.npz", means=np.zeros(3))
+    with pytest.raises(UserError, match=r"a.npz: is not a graft-gmm-1 model"):
+        read_model(tmp_path / "a.npz")
+    np.savez(tmp_path / "b.npz", header=np.array('{"format": "graft-gmm-99"}'))
+    with pytest.raises(UserError, match=r"b.npz: is not a graft-gmm-1 model \(graft-gmm-99\)"):
+        read_model(tmp_path / "b.npz")
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(UserError, match=r"final.mdl: no such model"):
+        read_model(tmp_path / "final.mdl")
