@@ -104,12 +104,14 @@ class Gmm:
             stats["x2"][span] += gamma.T @ (x * x)
         return stats
 
-    def update(self, stats, var_floor, drop=True):
-        """One maximum-likelihood step.
+    def update(self, stats, var_floor, drop=True, smoothing=0.0):
+        """One maximum-likelihood step, or maximum a posteriori for the variances.
 
         stats      sums of accumulate() over the data
         var_floor  float64 (dim,)
         drop       whether Gaussians with next to no frames are dropped
+        smoothing  frames as varied as the whole pdf that each variance counts in (Gauvain and Lee
+                   1994): a Gaussian of few frames of few speakers is else far too sure of itself
         returns    a new Gmm and the frames of each of its Gaussians, float64 (num_gauss,)
         """
         occ = stats["occ"]
@@ -127,8 +129,21 @@ class Gmm:
         safe = np.where(occ > 0, occ, 1)[:, None]
         means = np.where(enough[:, None], stats["x"] / safe, self.means)
         variances = np.where(enough[:, None], stats["x2"] / safe - means ** 2, self.vars)
+        if smoothing:
+            variances = self._smoothed(stats, occ, variances, smoothing)
         weights = np.maximum(weights, MIN_GAUSSIAN_WEIGHT)
         return self._rebuilt(keep, weights, means, np.maximum(variances, var_floor)), occ[keep]
+
+    def _smoothed(self, stats, occ, variances, smoothing):
+        """Variances, each with `smoothing` frames of its pdf's total variance added."""
+        first, sizes = self.offsets[:-1], np.diff(self.offsets)
+        total = np.add.reduceat(occ, first)[:, None]
+        seen = np.repeat(total >= MIN_GAUSSIAN_OCCUPANCY, sizes, axis=0)
+        total = np.maximum(total, MIN_GAUSSIAN_OCCUPANCY)
+        means = np.add.reduceat(stats["x"], first) / total
+        prior = np.repeat(np.add.reduceat(stats["x2"], first) / total - means ** 2, sizes, axis=0)
+        occ = occ[:, None]
+        return np.where(seen, (variances * occ + smoothing * prior) / (occ + smoothing), variances)
 
     def _rebuilt(self, keep, weights, means, variances):
         pdf_of = np.repeat(np.arange(self.num_pdfs), np.diff(self.offsets))[keep]

@@ -55,7 +55,7 @@ def train(trainer, args, lda):
     model = triphones.run_em(trainer, args, transitions, model, var_floor, between)
     stats = trainer.total("accumulate_two", **model.to_arrays())
     # All Gaussians stay, so that first-pass posteriors of the one are posteriors of the other.
-    unadapted, _ = model.update(stats, var_floor, drop=False)
+    unadapted, _ = model.update(stats, var_floor, drop=False, smoothing=args.var_smoothing)
     trainer.call("write_transforms")
     summary = triphones.finish(trainer, tree, transitions, model, lda)
     write_model(trainer.out / "final.alimdl", transitions, unadapted)

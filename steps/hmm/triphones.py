@@ -35,9 +35,13 @@ def add_options(step, leaves, gaussians, power):
              help=f"of all leaves (default {gaussians})")
     step.add("--power", type=float, default=power,
              help=f"a pdf's share of Gaussians goes by occupancy ** power (default {power})")
+    step.add("--tree-threshold", type=float, default=800.0,
+             help="least log-likelihood that a split of the tree gains, in nats (default 800)")
     step.add("--cluster-threshold", type=float, default=-1.0,
              help="merge leaves that lose less likelihood than this; negative: less than the "
                   "smallest gain of a split (default -1)")
+    step.add("--var-smoothing", type=float, default=10.0,
+             help="frames as varied as the whole pdf that each variance counts in (default 10)")
     step.add("--realign-iters", type=iterations, default=(10, 20, 30), metavar="'10 20 30'",
              help="iterations that begin with a new alignment")
     training.add_em_options(step, iterations=35)
@@ -66,7 +70,7 @@ def grow_tree(trainer, args):
     phones = cluster_phones(stats, trainer.lang.sets) + trainer.lang.extra_questions
     questions = all_questions(phones, 3, max(classes.values()))
     tree, report = build_tree(stats, trainer.lang.roots, questions, classes, args.num_leaves,
-                              cluster_threshold=args.cluster_threshold)
+                              args.tree_threshold, args.cluster_threshold)
     log(f"tree: {report.num_leaves_grown} leaves, {tree.num_pdfs} after merging, "
         f"{report.gain:.2f} nats a frame gained, {-report.loss_by_merging:.2f} by merging")
     tree.write(trainer.work / "tree")
@@ -91,7 +95,7 @@ def run_em(trainer, args, transitions, model, var_floor, between=lambda iteratio
         model = between(iteration, model)
         stats = trainer.total("accumulate", **model.to_arrays())
         frames = stats["occ"].sum()
-        model, occ = model.update(stats, var_floor)
+        model, occ = model.update(stats, var_floor, smoothing=args.var_smoothing)
         log(f"iteration {iteration}: {model.num_gauss} Gaussians, log-likelihood "
             f"{stats['log_like'][0] / frames:.3f} a frame over {frames:.0f} frames")
         target = round(start + (args.total_gaussians - start) * min(1, iteration / last))
