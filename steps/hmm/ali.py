@@ -1,6 +1,7 @@
 """Alignments: one transition-id a frame, in gzipped Kaldi text archives ali.JOB.gz."""
 
 import gzip
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,23 +18,50 @@ def write_ali(path, alignments):
 
 def read_ali(directory, utts=None):
     """{utt: int32 (num_frames,)} of all ali.*.gz of a directory, or of the given set of utts."""
+    alignments = {}
+    for path in ali_files(directory):
+        for number, (utt, values) in enumerate(_lines(path), 1):
+            if utts is not None and utt not in utts:
+                continue
+            try:
+                alignments[utt] = np.array(values.split(), np.int32)
+            except ValueError:
+                raise UserError(f"{path}:{number}", f"{utt} has something that is no number",
+                                "align anew") from None
+    return alignments
+
+
+def first_of(directory, utts):
+    """The first aligned utterance that is one of utts; None if none is."""
+    return next((utt for path in ali_files(directory) for utt, _ in _lines(path) if utt in utts),
+                None)
+
+
+def ali_files(directory):
+    """ali.1.gz to ali.<num_jobs>.gz; all that there are where num_jobs is not there."""
     directory = Path(directory)
-    files = sorted(directory.glob("ali.*.gz"), key=lambda p: int(p.name.split(".")[1]))
+    try:
+        count = int((directory / "num_jobs").read_text())
+        files = [directory / f"ali.{job}.gz" for job in range(1, count + 1)]
+    except (FileNotFoundError, ValueError):
+        files = sorted(p for p in directory.glob("ali.*.gz") if p.name.split(".")[1].isdigit())
     if not files:
         raise UserError(directory, "has no ali.*.gz", "align first: steps/hmm/align.py")
-    alignments = {}
     for path in files:
+        if not path.is_file():
+            raise UserError(path, "no such file", "align first: steps/hmm/align.py")
+    return files
+
+
+def _lines(path):
+    """Pairs (utt, the rest of its line)."""
+    try:
         with gzip.open(path, "rt", encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
+            for line in file:
                 utt, _, values = line.rstrip("\n").partition(" ")
-                if utts is not None and utt not in utts:
-                    continue
-                try:
-                    alignments[utt] = np.array(values.split(), np.int32)
-                except ValueError:
-                    raise UserError(f"{path}:{number}", f"{utt} has something that is no number",
-                                    "align anew") from None
-    return alignments
+                yield utt, values
+    except (EOFError, OSError, UnicodeDecodeError, zlib.error) as error:
+        raise UserError(path, f"is broken ({error})", "align anew") from None
 
 
 def phone_bounds(tids, transitions):
