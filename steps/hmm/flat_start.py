@@ -2,28 +2,34 @@
 
 import numpy as np
 
-from steps.hmm.train_graph import phone_arcs
+from steps.hmm.train_graph import phone_arcs, topological
+
+UNLIKELY = 1e4     # nats, more than any transcript's pronunciations cost
 
 
-def phone_path(lexicon, words, silence_phones):
-    """One sequence of phones for a transcript: silence at both ends if the lexicon has it there,
-    and the cheapest pronunciations without silence between. None where there is no path.
+def phone_path(lexicon, words, silence):
+    """The phones of a transcript: silence at both ends if the lexicon has it there, the cheapest
+    pronunciations without silence between. None where there is no path.
+
+    silence  id of the phone that may stand between words
     """
     starts, follow, finals, phones = phone_arcs(lexicon, words)
-    silent = set(silence_phones)
-    path, choices = [], starts
-    while choices:
-        ending = not any(phones[arc] not in silent for arc, _ in choices)
-        here = [(cost, arc) for arc, cost in choices
-                if (phones[arc] in silent) == (ending or not path)]
-        arc = min(here or [(cost, arc) for arc, cost in choices])[1]
-        path.append(arc)
-        choices = follow[arc]
-        if not choices or len(path) > len(phones):
-            break
-    if not path or not np.isfinite(finals[path[-1]]):
+    best, onward = {}, {}
+    for arc in reversed(topological(len(phones), starts, follow)):
+        quiet = phones[arc] == silence
+        ways = [(best[to] + cost + UNLIKELY * quiet, to) for to, cost in follow[arc]]
+        ways.append((finals[arc] + UNLIKELY * (not quiet), None))
+        best[arc], onward[arc] = min(ways, key=lambda way: way[0])
+    # Twice, as a silence that something follows has been held unlikely above.
+    total, arc = min(((best[arc] + cost - 2 * UNLIKELY * (phones[arc] == silence), arc)
+                      for arc, cost in starts), default=(np.inf, None))
+    if not np.isfinite(total):
         return None
-    return [phones[arc] for arc in path]
+    path = []
+    while arc is not None:
+        path.append(phones[arc])
+        arc = onward[arc]
+    return path
 
 
 def equal_alignment(phones, num_frames, transitions, tree):

@@ -94,7 +94,7 @@ class GraphBuilder:
 
     def _open(self, nodes, starts, follow, finals):
         """HMM states of each phone in context, in topological order of the phones."""
-        order = _topological(len(nodes), starts, follow)
+        order = topological(len(nodes), starts, follow)
         base, state = {}, []
         for node in order:
             base[node] = len(state)
@@ -209,7 +209,8 @@ def phone_arcs(lexicon, words):
     return (starts, [closure(end)[0] for end in arcs], [closure(end)[1] for end in arcs], phones)
 
 
-def _topological(count, starts, follow):
+def topological(count, starts, follow):
+    """Nodes that the starts reach, each before those that follow it."""
     seen, order = [False] * count, []
     for root, _ in starts:
         if seen[root]:

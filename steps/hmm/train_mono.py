@@ -164,7 +164,7 @@ def serve(args):
 
     def equal_align(m):
         for utt in share.utts:
-            phones = phone_path(lexicon, share.word_ids(utt), share.lang.silence_phones)
+            phones = phone_path(lexicon, share.word_ids(utt), share.lang.optional_silence)
             frames = share.span[utt].stop - share.span[utt].start
             tids = phones and equal_alignment(phones, frames, share.transitions, tree)
             if tids is not None:
