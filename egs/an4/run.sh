@@ -107,7 +107,7 @@ if begin 9 "word error rates"; then
   for system in $systems; do
     dev=""
     if [[ $hold_out -gt 0 ]]; then dev=$exp/tune/$system/decode_test; fi
-    steps/score/score.py --nj "$nj" --cmd "$decode_cmd" --dev "$dev" \
+    steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" --dev "$dev" \
       "$data/test" "$exp/$system/graph" "$exp/$system/decode_test"
     decodes+=("$exp/$system/decode_test")
   done
