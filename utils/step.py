@@ -140,7 +140,8 @@ class Step:
     @contextmanager
     def output(self, directory):
         """A hidden directory to write into; on leaving it without an error, its files move to
-        <directory> and .done is written last. On an error nothing of <directory> has changed.
+        <directory>, what only an earlier run of this step wrote there goes, and .done is written
+        last. On an error nothing of <directory> has changed.
         """
         directory = Path(directory)
         self.directory = directory
@@ -153,9 +154,12 @@ class Step:
         try:
             yield work
             outputs = sorted(str(p.relative_to(work)) for p in work.rglob("*") if not p.is_dir())
+            stale = _outputs(directory, self.name) - set(outputs)
             _write_done(directory, self.name, None)
             for entry in sorted(work.iterdir()):
                 _move(entry, directory / entry.name)
+            for name in stale:
+                (directory / name).unlink(missing_ok=True)
             self.outputs = outputs
             _write_done(directory, self.name, {
                 "options": _jsonable(self.options()), "inputs": self.inputs, "outputs": outputs,
@@ -242,6 +246,13 @@ def write_atomic(path, data):
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
     temporary.replace(path)
+
+
+def _outputs(directory, name):
+    """Files that a step has left in a directory and no other step has."""
+    done = read_done(directory)
+    return set(done.pop(name, {}).get("outputs", [])).difference(
+        *(entry["outputs"] for entry in done.values()))
 
 
 def _write_done(directory, name, entry):

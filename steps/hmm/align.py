@@ -52,6 +52,8 @@ def main(argv=None):
         return 0
     data, lang = training.open_data(args)
     training.check_phones(source, lang)
+    read_model(source / "final.mdl")
+    FeaturePipeline(data, *triphones.front_end_of(source))
     adapted = (source / "final.alimdl").is_file()
     num_jobs = step.num_jobs(len(data.spk2utt) if adapted else len(data.utts),
                              "speakers" if adapted else "utterances")
@@ -99,11 +101,10 @@ def collect(args, data, out, num_jobs):
         path = out / f"summary.{job}.json"
         parts.append(json.loads(path.read_text()))
         path.unlink()
-    failed = sorted(line for part in parts for line in part["failed"])
-    training.write_unaligned(out, data, failed)
+    failed = training.write_unaligned(out, data, [f for part in parts for f in part["failed"]])
     frames, log_like, retried = (sum(p[k] for p in parts) for k in ("frames", "log_like",
                                                                     "retried"))
-    return (f"{len(data.utts) - len(failed)} of {len(data.utts)} utterances aligned, "
+    return (f"{len(data.utts) - failed} of {len(data.utts)} utterances aligned, "
             f"{retried:.0f} of them with a wider beam, log-likelihood {log_like / frames:.3f} "
             f"a frame over {frames:.0f} frames")
 

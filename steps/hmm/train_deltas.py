@@ -29,6 +29,7 @@ def main(argv=None):
     if step.up_to_date(args.dir, training.training_inputs(args)):
         return 0
     data, lang = training.open_data(args)
+    training.check_alignments(args.alidir, data, lang)
     front_end = training.model_front_end(args)
     with (step.output(args.dir) as out,
           training.Trainer(step, data, lang, out, front_end) as trainer):

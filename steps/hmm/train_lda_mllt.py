@@ -38,6 +38,7 @@ def main(argv=None):
     if step.up_to_date(args.dir, training.training_inputs(args)):
         return 0
     data, lang = training.open_data(args)
+    training.check_alignments(args.alidir, data, lang)
     front_end = training.model_front_end(args, deltas=0, splice=args.splice)
     with (step.output(args.dir) as out,
           training.Trainer(step, data, lang, out, front_end) as trainer):
@@ -47,6 +48,7 @@ def main(argv=None):
 
 def train(trainer, args):
     answer = trainer.total("lda_stats")
+    triphones.require_frames(answer["counts"], args)
     lda, variances = estimate_lda(LdaStats(answer["counts"], answer["x"], answer["x2"]), args.dim)
     log(f"LDA: {variances[:args.dim].sum() / variances.sum():.1%} of the between-class variance in "
         f"{args.dim} of {len(variances)} dimensions")

@@ -83,12 +83,12 @@ def train(trainer, args):
         phones = grown(phones, model, stats["occ"], target, args.power, trainer.rng)
     model = joined(phones)
     trainer.align(model, transitions)
-    training.write_unaligned(trainer.out, trainer.data, trainer.failed)
+    num_failed = training.write_unaligned(trainer.out, trainer.data, trainer.failed)
     trainer.call("write_ali")
     trainer.write_common(tree)
     write_model(trainer.out / "final.mdl", transitions, model)
     return (f"{tree.num_pdfs} pdfs, {model.num_gauss} Gaussians, "
-            f"{len(trainer.data.utts) - len(trainer.failed)} utterances aligned")
+            f"{len(trainer.data.utts) - num_failed} utterances aligned")
 
 
 def growth_schedule(num_iters, first, last):

@@ -36,6 +36,7 @@ def main(argv=None):
     if step.up_to_date(args.dir, training.training_inputs(args)):
         return 0
     data, lang = training.open_data(args)
+    training.check_alignments(args.alidir, data, lang)
     front_end, lda = triphones.front_end_of(args.alidir)
     with (step.output(args.dir) as out,
           training.Trainer(step, data, lang, out, front_end, groups="speakers") as trainer):

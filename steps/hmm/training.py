@@ -8,7 +8,10 @@ import numpy as np
 
 from steps.features.pipeline import FeaturePipeline, make_front_end
 from steps.hmm import gmm
+from steps.hmm.ali import first_of
+from steps.hmm.model import read_model
 from steps.hmm.share import Share
+from steps.hmm.topology import read_topo
 from utils.data.datadir import DataDir
 from utils.lang.langdir import LangDir, read_symbols
 from utils.parallel.pool import WorkerPool
@@ -42,7 +45,17 @@ def open_data(args):
     for name in ("L.fst", "topo"):
         if not (lang.path / name).is_file():
             raise UserError(lang.path / name, "no such file", "run utils/lang/prepare_lang.py")
+    lacking, count = lacks(data), len(data.utts)
+    if len(lacking) > MAX_UNALIGNED * count:
+        raise UserError(data.path, f"{len(lacking)} of {count} utterances cannot be used, e.g. "
+                        f"{lacking[0]}", "run utils/data/fix_data_dir.py")
     return data, lang
+
+
+def lacks(data):
+    """Lines `utt why` of the utterances without features or words."""
+    return [f"{utt} has no {'features' if utt not in data.feats_scp else 'line in text'}"
+            for utt in data.utts if utt not in data.feats_scp or utt not in data.text]
 
 
 def check_phones(source, lang):
@@ -55,6 +68,19 @@ def check_phones(source, lang):
                 lang.path / "phones.txt", f"{phone} is {found.get(phone, 'not there')}, in "
                 f"{source}/phones.txt it is {trained.get(phone, 'not there')}",
                 "use the lang directory that the model was trained with")
+
+
+def check_alignments(alidir, data, lang):
+    """UserError unless there are alignments of the data, by a model of this lang directory."""
+    alidir = Path(alidir)
+    transitions, _ = read_model(alidir / "final.mdl")
+    check_phones(alidir, lang)
+    if read_topo(lang.path / "topo").to_json() != transitions.topo.to_json():
+        raise UserError(lang.path / "topo", f"is not the topology of {alidir}/final.mdl",
+                        "use the lang directory that the model was trained with")
+    if first_of(alidir, set(data.utts)) is None:
+        raise UserError(alidir, f"has no alignment of any utterance of {data.path}",
+                        "align that data: steps/hmm/align.py")
 
 
 def add_front_end_options(step):
@@ -83,6 +109,7 @@ class Trainer:
         args = step.args
         self.step, self.data, self.lang, self.out = step, data, lang, Path(out)
         self.front_end = front_end
+        FeaturePipeline(data, front_end)     # whose errors are better told before workers start
         count = len(data.spk2utt) if groups == "speakers" else len(data.utts)
         self.num_jobs = step.num_jobs(count, groups)
         self.log_dir = Path(args.dir) / "log"
@@ -136,7 +163,11 @@ class Trainer:
 
 
 def write_unaligned(out, data, failed):
-    """unaligned.txt: utterances without an alignment, and why; over 5 % is an error."""
+    """unaligned.txt: utterances without an alignment, and why; over 5 % is an error. Their number.
+
+    failed  lines `utt why` of those with features and words
+    """
+    failed = sorted([*failed, *lacks(data)])
     (Path(out) / "unaligned.txt").write_text("".join(f"{f}\n" for f in failed), "utf-8")
     count = len(data.utts)
     if len(failed) > MAX_UNALIGNED * count:
@@ -144,6 +175,7 @@ def write_unaligned(out, data, failed):
                         f"{failed[0]}", "do the transcripts match the sound?")
     if failed:
         log(f"{len(failed)} of {count} utterances do not align, see unaligned.txt: {failed[0]}")
+    return len(failed)
 
 
 def add(answers):

@@ -66,6 +66,7 @@ def grow_tree(trainer, args):
     topo = read_topo(trainer.lang.path / "topo")
     stats = merge(TreeStats(a["keys"], a["counts"], a["x"], a["x2"])
                   for a in trainer.call("tree_stats"))
+    require_frames(stats.counts, args)
     classes = {p: topo.num_pdf_classes(p) for p in topo.phones}
     phones = cluster_phones(stats, trainer.lang.sets) + trainer.lang.extra_questions
     questions = all_questions(phones, 3, max(classes.values()))
@@ -80,6 +81,13 @@ def grow_tree(trainer, args):
     var_floor = 0.01 * (x2.sum(0) / occ.sum() - mean ** 2)
     model = gmm.single_gaussians(occ, x, x2, var_floor)
     return tree, TransitionModel.from_tree(topo, tree), model, var_floor
+
+
+def require_frames(counts, args):
+    """UserError where no alignment could be used, as their lengths are not the features'."""
+    if not counts.sum():
+        raise UserError(args.alidir, f"no alignment is as long as its features in {args.data}",
+                        "have the features changed? align anew")
 
 
 def run_em(trainer, args, transitions, model, var_floor, between=lambda iteration, model: model):
@@ -107,14 +115,14 @@ def run_em(trainer, args, transitions, model, var_floor, between=lambda iteratio
 def finish(trainer, tree, transitions, model, lda=None):
     """Last alignment, and everything that a model directory holds."""
     trainer.align(model, transitions)
-    training.write_unaligned(trainer.out, trainer.data, trainer.failed)
+    num_failed = training.write_unaligned(trainer.out, trainer.data, trainer.failed)
     trainer.call("write_ali")
     trainer.write_common(tree)
     if lda is not None:
         kaldiio.save_mat(str(trainer.out / "final.mat"), lda.astype(np.float32))
     write_model(trainer.out / "final.mdl", transitions, model)
     return (f"{tree.num_pdfs} pdfs, {model.num_gauss} Gaussians, "
-            f"{len(trainer.data.utts) - len(trainer.failed)} utterances aligned")
+            f"{len(trainer.data.utts) - num_failed} utterances aligned")
 
 
 def mllt_step(trainer, model, lda):

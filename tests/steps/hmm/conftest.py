@@ -1,0 +1,39 @@
+"""A small data directory to break, cut from the tiny corpus."""
+
+import shutil
+
+import pytest
+
+from utils.data.datadir import DataDir
+from utils.data.tables import write_table
+
+
+@pytest.fixture
+def few(speech, tmp_path):
+    """Path of a data directory of this test's own: 3 speakers of 4, 4 and 1 utterances."""
+    data = DataDir(speech.train)
+    speakers = list(data.spk2utt)[:3]
+    utts = [utt for spk, count in zip(speakers, (4, 4, 1), strict=True)
+            for utt in data.spk2utt[spk][:count]]
+    keep(data, utts, tmp_path / "few")
+    return tmp_path / "few"
+
+
+def keep(data, utts, directory):
+    """Write the part of a DataDir that is about these utterances."""
+    directory.mkdir()
+    for name in ("text", "utt2spk", "feats.scp", "utt2dur"):
+        write_table(directory / name, {utt: data.table(name)[utt] for utt in utts})
+    speakers = {data.utt2spk[utt] for utt in utts}
+    write_table(directory / "cmvn.scp", {spk: data.cmvn_scp[spk] for spk in speakers})
+    shutil.copyfile(data.path / "feats.json", directory / "feats.json")
+
+
+@pytest.fixture
+def change():
+    """A function(path, {key: new value, or None to remove the line}) that edits a table."""
+    def edit(path, changes):
+        from utils.data.tables import read_table
+        table = {**read_table(path, empty_ok=True), **changes}
+        write_table(path, {key: value for key, value in table.items() if value is not None})
+    return edit

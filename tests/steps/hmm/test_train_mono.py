@@ -1,0 +1,147 @@
+import json
+import re
+import shutil
+
+import kaldiio
+import numpy as np
+import pytest
+
+from steps.hmm import train_mono
+from steps.hmm.ali import phones_of, read_ali
+from steps.hmm.model import read_model
+from steps.hmm.train_mono import growth_schedule
+from tests.steps.hmm.conftest import keep
+from utils.data.datadir import DataDir
+from utils.lang import prepare_lang
+from utils.lang.langdir import LangDir
+from utils.step import UserError
+
+FAST = ["--nj", "1", "--num-iters", "1", "--total-gaussians", "40"]
+
+
+def test_phones_are_where_they_were_put(speech, mono):
+    """Frames' phones against those of the corpus's own construction."""
+    transitions, model = read_model(mono / "final.mdl")
+    assert 80 <= model.num_gauss <= 110
+    lang, alignments = LangDir(speech.lang), read_ali(mono)
+    assert sorted(alignments) == DataDir(speech.train).utts
+    truth = {}
+    for line in speech.ctm.read_text().splitlines():
+        utt, _, start, duration, phone = line.split()
+        truth.setdefault(utt, []).append((float(start), float(start) + float(duration), phone))
+    right = total = 0
+    for utt, tids in alignments.items():
+        phones = [lang.phone(p) for p in transitions.tid2phone[tids]]
+        for frame, phone in enumerate(phones):
+            middle = 0.01 * frame + 0.0125
+            true = next((p for a, b, p in truth[utt] if a <= middle < b), "SIL")
+            right += phone == true
+            total += 1
+    assert right > 0.75 * total
+
+
+def test_words_are_the_transcripts(speech, mono):
+    from utils.lang.word_align import align_words
+    lang, data = LangDir(speech.lang), DataDir(speech.train)
+    transitions, _ = read_model(mono / "final.mdl")
+    for utt, tids in read_ali(mono).items():
+        phones, bounds = phones_of(tids, transitions)
+        assert bounds[-1] == len(tids)
+        assert align_words(phones.tolist(), lang.word_ids(data.text[utt].split()),
+                           lang.align_lexicon, lang.optional_silence) is not None
+
+
+def test_directory_is_complete(mono):
+    names = {p.name for p in mono.iterdir()}
+    assert {"final.mdl", "tree", "front_end.json", "ali.1.gz", "phones.txt", "num_jobs",
+            "unaligned.txt", ".done", "log"} <= names
+    assert not [name for name in names if name.endswith(".tmp")]
+    assert (mono / "unaligned.txt").read_text() == ""
+    front_end = json.loads((mono / "front_end.json").read_text())
+    assert (front_end["cmvn"], front_end["deltas"]) == ("speaker", 2)
+    with kaldiio.ReadHelper(f"ark:gunzip -c {mono}/ali.1.gz |") as reader:
+        assert len(dict(reader)) == 40
+
+
+def test_likelihood_rises_and_what_changed_runs_again(few, speech, tmp_path, capsys, change):
+    command = ["--nj", "2", "--num-iters", "4", "--total-gaussians", "1", few]
+    train_mono.main([*command, speech.lang, tmp_path / "mono"])
+    likes = [float(x) for x in re.findall(r"log-likelihood (-[\d.]+)", capsys.readouterr().err)]
+    assert len(likes) == 4
+    assert np.all(np.diff(likes) > -0.05)      # re-estimated in segments, aligned without
+    assert likes[-1] > likes[0] + 2
+    before = (tmp_path / "mono/final.mdl").stat().st_mtime_ns
+    train_mono.main([*command, speech.lang, tmp_path / "mono"])
+    assert "up to date" in capsys.readouterr().err
+    assert (tmp_path / "mono/final.mdl").stat().st_mtime_ns == before
+
+    # Other words, some of them unknown, one transcript empty, and lines of no utterance; a lang
+    # directory without positions and extra questions; fewer jobs.
+    utts = DataDir(few).utts
+    change(few / "text", {utts[0]: "mano unheard of", utts[1]: "", "zz-1": "mano"})
+    change(few / "feats.scp", {"zz-2": "nowhere.ark:3"})
+    prepare_lang.main(["--position-dependent-phones", "false", speech.dict, "<unk>",
+                       tmp_path / "lang"])
+    for path in (tmp_path / "lang/phones").glob("extra_questions.*"):
+        path.unlink()
+    train_mono.main([*FAST, few, tmp_path / "lang", tmp_path / "mono"])
+    assert [p.name for p in tmp_path.glob("mono/ali.*.gz")] == ["ali.1.gz"]
+    lang, alignments = LangDir(tmp_path / "lang"), read_ali(tmp_path / "mono")
+    assert sorted(alignments) == utts
+    transitions, model = read_model(tmp_path / "mono/final.mdl")
+    assert model.num_pdfs == 8 * 3 + 2 * 5
+    assert len(transitions.topo.phones) == 10
+    phones = [lang.phone(p) for p in phones_of(alignments[utts[0]], transitions)[0]]
+    assert phones.count("SPN") == 2
+    silent = {lang.phone(p) for p in phones_of(alignments[utts[1]], transitions)[0]}
+    assert silent == {"SIL"}                   # an empty transcript is silence throughout
+
+
+def test_what_does_not_align_is_listed_with_its_reason(speech, tmp_path, change):
+    shutil.copytree(speech.train, tmp_path / "data")
+    utts = DataDir(tmp_path / "data").utts
+    change(tmp_path / "data/text", {utts[0]: "mano " * 60})
+    change(tmp_path / "data/feats.scp", {utts[1]: None})
+    train_mono.main([*FAST, tmp_path / "data", speech.lang, tmp_path / "mono"])
+    lines = (tmp_path / "mono/unaligned.txt").read_text().splitlines()
+    assert re.fullmatch(rf"{utts[0]} \d+ frames are too few, its words need 720", lines[0])
+    assert lines[1:] == [f"{utts[1]} has no features"]
+    assert sorted(read_ali(tmp_path / "mono")) == utts[2:]
+
+
+def test_one_utterance_and_more_jobs_than_that(few, speech, tmp_path, capsys, change):
+    keep(DataDir(few), DataDir(few).utts[:1], tmp_path / "one")
+    train_mono.main(["--nj", "5", *FAST[2:], tmp_path / "one", speech.lang, tmp_path / "mono"])
+    assert "1 utterances, so 1 jobs and not 5" in capsys.readouterr().err
+    assert len(read_ali(tmp_path / "mono")) == 1
+    assert (tmp_path / "mono/num_jobs").read_text() == "1\n"
+
+
+def test_bad_input_names_the_file(few, speech, tmp_path, change):
+    with pytest.raises(UserError, match=r"nowhere: no such data directory"):
+        train_mono.main([tmp_path / "nowhere", speech.lang, tmp_path / "mono"])
+    with pytest.raises(UserError, match=r"nolang: no such lang directory"):
+        train_mono.main([few, tmp_path / "nolang", tmp_path / "mono"])
+    shutil.copytree(speech.lang, tmp_path / "lang")
+    (tmp_path / "lang/topo").write_text("<Topology>\n<TopologyEntry>\n<Phones>\n")
+    with pytest.raises(UserError, match=r"topo:3: expected <ForPhones>"):
+        train_mono.main([*FAST, few, tmp_path / "lang", tmp_path / "mono"])
+    (tmp_path / "lang/L.fst").unlink()
+    with pytest.raises(UserError, match=r"lang/L.fst: no such file"):
+        train_mono.main([few, tmp_path / "lang", tmp_path / "mono"])
+    (few / "cmvn.scp").unlink()
+    with pytest.raises(UserError, match=r"cmvn.scp: has no speaker ana"):
+        train_mono.main([*FAST, few, speech.lang, tmp_path / "mono"])
+    change(few / "text", dict.fromkeys(DataDir(few).utts[:3]))
+    with pytest.raises(UserError, match=r"few: 3 of 9 utterances cannot be used, e.g. ana-001 has "
+                                        "no line in text"):
+        train_mono.main([few, speech.lang, tmp_path / "mono"])
+    (few / "feats.scp").unlink()
+    with pytest.raises(UserError, match=r"feats.scp: no such file"):
+        train_mono.main([few, speech.lang, tmp_path / "mono"])
+    assert not list((tmp_path / "mono").iterdir())
+
+
+def test_growth():
+    assert growth_schedule(8, 10, 70) == [10, 20, 30, 40, 50, 60, 70, 70]
+    assert growth_schedule(1, 10, 70) == [10]
