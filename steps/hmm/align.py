@@ -35,7 +35,7 @@ COPIED = ("final.mdl", "final.alimdl", "tree", "front_end.json", "final.mat", "p
 def main(argv=None):
     step = Step(__file__, __doc__, jobs=4)
     step.add("--beam", type=float, default=10.0, help="of scaled scores, in nats (default 10)")
-    step.add("--retry-beams", type=_beams, default=(40.0, 200.0), metavar="'40 200'",
+    step.add("--retry-beams", type=beams, default=(40.0, 200.0), metavar="'40 200'",
              help="beams of further attempts (default '40 200')")
     step.add("--fmllr-min-count", type=float, default=500.0,
              help="speech frames that a speaker needs to be adapted (default 500)")
@@ -109,7 +109,7 @@ def collect(args, data, out, num_jobs):
             f"a frame over {frames:.0f} frames")
 
 
-def _beams(text):
+def beams(text):
     return tuple(float(part) for part in text.split())
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from steps.features.transform import apply_affine
 from steps.hmm import ali, gmm
-from steps.hmm.fmllr import FmllrStats, compose, estimate_fmllr
+from steps.hmm.fmllr import FmllrStats, compose, estimate_fmllr, identity
 from steps.hmm.mllt import MlltStats
 from steps.hmm.train_graph import GraphBuilder
 from steps.hmm.transitions import TransitionModel
@@ -223,6 +223,8 @@ class Share:
             count += stats.beta
             previous = self.transforms.get(spk)
             self.transforms[spk] = transform if previous is None else compose(transform, previous)
+        for utt in self.utts:     # speakers of whom nothing is aligned
+            self.transforms.setdefault(self.data.utt2spk[utt], identity(model.dim))
         self._apply_transforms()
         return {"gain": np.array(gain), "frames": np.array(count)}
 

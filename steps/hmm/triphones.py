@@ -61,6 +61,12 @@ def front_end_of(alidir):
     return json.loads(path.read_text("utf-8")), lda
 
 
+def read_transforms(directory):
+    """{spk: float64 (dim, dim + 1)} of a directory's trans.JOB; {} if it is not adapted."""
+    return {spk: np.array(matrix, np.float64) for path in sorted(Path(directory).glob("trans.*"))
+            for spk, matrix in kaldiio.load_ark(str(path))}
+
+
 def grow_tree(trainer, args):
     """Tree from the aligned frames' statistics; written for the workers, which convert to it."""
     topo = read_topo(trainer.lang.path / "topo")
@@ -197,7 +203,10 @@ def serve(args, own_lda=False):
         return {}
 
     if not own_lda:
-        set_lda({"lda": front_end_of(args.alidir)[1]} if args.keep_lda else {"lda": None})
+        lda = None
+        if args.keep_lda:     # and all else that made the features which were aligned
+            lda, share.transforms = front_end_of(args.alidir)[1], read_transforms(args.alidir)
+        set_lda({"lda": lda})
     serve_tasks(work / "pool", args.job, {
         **handlers, "set_lda": set_lda, "lda_stats": lda_stats, "tree_stats": tree_stats,
         "set_tree": set_tree, "mllt_stats": mllt_stats, "accumulate_two": accumulate_two,

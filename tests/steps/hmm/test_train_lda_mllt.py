@@ -1,0 +1,57 @@
+import json
+import re
+
+import kaldiio
+import numpy as np
+import pytest
+
+from steps.features.pipeline import FeaturePipeline
+from steps.hmm import train_lda_mllt
+from steps.hmm.ali import read_ali
+from steps.hmm.model import read_model
+from steps.hmm.triphones import front_end_of
+from utils.data.datadir import DataDir
+from utils.step import UserError
+
+FAST = ["--nj", "2", "--num-leaves", "40", "--num-iters", "3", "--total-gaussians", "50",
+        "--realign-iters", "9", "--dim", "12"]
+
+
+def test_model_and_matrix_belong_together(speech, tri2b):
+    matrix = kaldiio.load_mat(str(tri2b / "final.mat"))
+    assert matrix.shape == (20, 7 * 13)
+    front_end = json.loads((tri2b / "front_end.json").read_text())
+    assert (front_end["deltas"], front_end["splice"]) == (0, [3, 3])
+    transitions, model = read_model(tri2b / "final.mdl")
+    assert model.dim == 20
+    # Aligned frames are likelier under their own pdfs than under those of other frames.
+    pipeline = FeaturePipeline(DataDir(speech.train), *front_end_of(tri2b))
+    own, other = [], []
+    for utt, tids in read_ali(tri2b).items():
+        scores = model.log_likes(pipeline.load(utt))
+        pdfs = transitions.tid2pdf[tids]
+        own.append(scores[np.arange(len(tids)), pdfs].mean())
+        other.append(scores[np.arange(len(tids)), np.roll(pdfs, len(tids) // 2)].mean())
+    assert np.mean(own) > np.mean(other) + 10
+
+
+def test_mllt_gains_and_a_second_run_does_nothing(speech, tri1, few, tmp_path, capsys):
+    command = [*FAST, "--mllt-iters", "1 2", "--splice", "2 1", few, speech.lang, tri1,
+               tmp_path / "tri"]
+    train_lda_mllt.main(command)
+    shown = capsys.readouterr().err
+    gains = [float(x) for x in re.findall(r"MLLT: (-?[\d.]+) nats", shown)]
+    assert len(gains) == 2
+    assert gains[0] > 0.05
+    assert min(gains) >= 0
+    assert kaldiio.load_mat(str(tmp_path / "tri/final.mat")).shape == (12, 4 * 13)
+    train_lda_mllt.main(command)
+    assert "up to date" in capsys.readouterr().err
+
+
+def test_bad_options(speech, tri1, few, tmp_path):
+    with pytest.raises(UserError, match=r"--splice: expected two numbers of frames, found '3'"):
+        train_lda_mllt.main(["--splice", "3", few, speech.lang, tri1, tmp_path / "tri"])
+    with pytest.raises(UserError, match=r"LDA: 92 dimensions asked for, .* have 91"):
+        train_lda_mllt.main([*FAST, "--dim", "92", few, speech.lang, tri1, tmp_path / "tri"])
+    assert not (tmp_path / "tri/final.mdl").exists()
