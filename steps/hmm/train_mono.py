@@ -33,7 +33,7 @@ def main(argv=None):
     step.add("--total-gaussians", type=int, default=1000, help="of all phones (default 1000)")
     step.add("--power", type=float, default=0.25,
              help="a phone's share of Gaussians goes by occupancy ** power (default 0.25)")
-    training.add_em_options(step, iterations=24)
+    training.add_em_options(step, iterations=16)
     training.add_front_end_options(step)
     step.add("data", help="data directory with features")
     step.add("lang", help="lang directory")
