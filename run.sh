@@ -13,7 +13,7 @@ set -euo pipefail
 
 stage=0            # first stage to run
 stop_stage=99      # last stage to run
-size=full          # of the corpus: tiny, small or full
+size=small         # of the corpus: tiny, small or full
 source=en          # the language with much speech; data/<source>
 targets="en-scotland en-caribbean fr"   # one data/<target> each
 nj=2               # jobs in parallel
@@ -131,10 +131,10 @@ if begin 9 "word error rates"; then
   decodes=()
   for lang in $source $targets; do
     for system in $systems; do
-      steps/score/score.py --nj "$nj" --cmd "$decode_cmd" \
+      steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
         "$data/$lang/dev" "$exp/$lang/$system/graph" "$exp/$lang/$system/decode_dev"
-      steps/score/score.py --nj "$nj" --cmd "$decode_cmd" --dev "$exp/$lang/$system/decode_dev" \
-        "$data/$lang/test" "$exp/$lang/$system/graph" "$exp/$lang/$system/decode_test"
+      steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
+        --dev "$exp/$lang/$system/decode_dev" "$data/$lang/test" "$exp/$lang/$system/graph" "$exp/$lang/$system/decode_test"
       decodes+=("$exp/$lang/$system/decode_test")
     done
   done

@@ -26,17 +26,17 @@ RATE = 16000
 SETS = ["test", "dev", "train"]
 # size: {role: utterances of train, dev, test, sentences for the language model, training voices}
 SIZES = {
-    "tiny": {"source": (90, 12, 12, 400, 6), "target": (60, 12, 12, 400, 4)},
-    "small": {"source": (900, 80, 80, 6000, 15), "target": (240, 80, 80, 6000, 6)},
-    "full": {"source": (3000, 200, 300, 20000, 47), "target": (450, 150, 300, 20000, 9)},
+    "tiny": {"source": (72, 10, 10, 400, 6), "target": (24, 8, 8, 400, 4)},
+    "small": {"source": (900, 90, 120, 6000, 45), "target": (300, 90, 120, 6000, 15)},
+    "full": {"source": (3000, 200, 300, 20000, 47), "target": (450, 200, 300, 20000, 15)},
 }
-DEV_TEST_VOICES = {"tiny": (2, 2), "small": (4, 5), "full": (6, 10)}
+DEV_TEST_VOICES = {"tiny": (2, 2), "small": (6, 10), "full": (6, 10)}
 
 
 def main(argv=None):
     step = Step(__file__, __doc__, jobs=2)
     step.add("--language", default="en-us", help="of eSpeak NG: en-us, en-gb-scotland, en-029, fr")
-    step.add("--size", choices=list(SIZES), default="full", help="default full")
+    step.add("--size", choices=list(SIZES), default="small", help="default small")
     step.add("--role", choices=["source", "target"], default="source",
              help="source: much speech; target: little (default source)")
     step.add("corpus", help="directory to make, corpus/<language>")

@@ -28,11 +28,11 @@ def run(recipe, *options):
 
 
 def quick_conf(recipe, directory):
-    """A copy of a recipe's conf files, but with few iterations."""
+    """A copy of a recipe's conf files, but for few Gaussians and iterations."""
     shutil.copytree(recipe / "conf", directory)
     for path in [*directory.glob("mono*.conf"), *directory.glob("tri*.conf")]:
-        realign = "" if path.stem == "mono" else "--realign-iters=4 8\n"
-        path.write_text(path.read_text() + "--num-iters=10\n" + realign)
+        realign = "" if path.stem == "mono" else "--realign-iters=3 6\n"
+        path.write_text(path.read_text() + "--total-gaussians=400\n--num-iters=7\n" + realign)
     return directory
 
 
