@@ -134,7 +134,8 @@ if begin 9 "word error rates"; then
       steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
         "$data/$lang/dev" "$exp/$lang/$system/graph" "$exp/$lang/$system/decode_dev"
       steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
-        --dev "$exp/$lang/$system/decode_dev" "$data/$lang/test" "$exp/$lang/$system/graph" "$exp/$lang/$system/decode_test"
+        --dev "$exp/$lang/$system/decode_dev" \
+        "$data/$lang/test" "$exp/$lang/$system/graph" "$exp/$lang/$system/decode_test"
       decodes+=("$exp/$lang/$system/decode_test")
     done
   done
