@@ -15,7 +15,6 @@ from steps.hmm.transitions import TransitionModel
 from steps.hmm.viterbi import align
 
 ACOUSTIC_SCALE = 0.1     # of alignments, as in Kaldi
-SILENCE_WEIGHT = 0.0     # of silence frames in speaker adaptation
 
 
 class Share:

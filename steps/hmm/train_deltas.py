@@ -14,7 +14,7 @@ out  <dir>/final.mdl tree front_end.json       model, tree, what its features ar
 e.g. steps/hmm/train_deltas.py --config conf/tri1.conf data/train data/lang exp/mono_ali exp/tri1
 """
 
-from steps.hmm import training, triphones
+from steps.hmm import training, triphone_worker, triphones
 from utils.step import Step
 
 
@@ -23,9 +23,8 @@ def main(argv=None):
     training.add_front_end_options(step)
     triphones.add_options(step, leaves=2000, gaussians=10000, power=0.25)
     args = step.parse(argv)
-    args.keep_lda = False
     if step.is_job:
-        return triphones.serve(args)
+        return triphone_worker.serve(args, "own")
     if step.up_to_date(args.dir, training.training_inputs(args)):
         return 0
     data, lang = training.open_data(args)

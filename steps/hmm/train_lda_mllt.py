@@ -18,7 +18,7 @@ e.g. steps/hmm/train_lda_mllt.py --config conf/tri2b.conf \
 
 import numpy as np
 
-from steps.hmm import training, triphones
+from steps.hmm import training, triphone_worker, triphones
 from steps.hmm.lda import LdaStats, estimate_lda
 from utils.step import Step, UserError, log
 
@@ -34,7 +34,7 @@ def main(argv=None):
     triphones.add_options(step, leaves=2500, gaussians=15000, power=0.2)
     args = step.parse(argv)
     if step.is_job:
-        return triphones.serve(args, own_lda=True)
+        return triphone_worker.serve(args, "lda")
     if step.up_to_date(args.dir, training.training_inputs(args)):
         return 0
     data, lang = training.open_data(args)

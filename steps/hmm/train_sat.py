@@ -17,7 +17,7 @@ e.g. steps/hmm/train_sat.py --config conf/tri3b.conf data/train data/lang exp/tr
 
 from pathlib import Path
 
-from steps.hmm import training, triphones
+from steps.hmm import training, triphone_worker, triphones
 from steps.hmm.model import read_model, write_model
 from utils.step import Step, log
 
@@ -30,9 +30,8 @@ def main(argv=None):
              help="speech frames that a speaker needs to be adapted (default 500)")
     triphones.add_options(step, leaves=2500, gaussians=15000, power=0.2)
     args = step.parse(argv)
-    args.keep_lda = True
     if step.is_job:
-        return triphones.serve(args)
+        return triphone_worker.serve(args, "aligned")
     if step.up_to_date(args.dir, training.training_inputs(args)):
         return 0
     data, lang = training.open_data(args)

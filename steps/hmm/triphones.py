@@ -1,7 +1,7 @@
-"""What the triphone systems share: the tree, EM with growing mixtures, and the workers' answers.
+"""What the triphone systems share on the driver's side: the tree, EM with growing mixtures.
 
 train_deltas.py, train_lda_mllt.py and train_sat.py differ in their features and in what happens
-between the iterations; the rest is here.
+between the iterations; the rest is here and, on the workers' side, in triphone_worker.py.
 """
 
 import json
@@ -11,18 +11,13 @@ import kaldiio
 import numpy as np
 
 from steps.hmm import gmm, training
-from steps.hmm.ali import read_ali
 from steps.hmm.build_tree import build_tree
-from steps.hmm.lda import LdaStats
 from steps.hmm.mllt import MlltStats, estimate_mllt
-from steps.hmm.model import read_model, write_model
+from steps.hmm.model import write_model
 from steps.hmm.questions import all_questions, cluster_phones
 from steps.hmm.topology import read_topo
 from steps.hmm.transitions import TransitionModel
-from steps.hmm.tree import Tree
 from steps.hmm.tree_stats import TreeStats, merge
-from steps.hmm.tree_stats import accumulate as accumulate_tree_stats
-from utils.data.datadir import DataDir
 from utils.step import UserError, log
 
 MIN_COUNT = 20      # frames that a Gaussian needs before another one is added
@@ -139,79 +134,6 @@ def mllt_step(trainer, model, lda):
     lda = (matrix @ lda).astype(np.float64)
     trainer.call("set_lda", lda=lda.astype(np.float32))
     return lda, gmm.Gmm(model.offsets, model.weights, model.means @ matrix.T, model.vars)
-
-
-def serve(args, own_lda=False):
-    """A worker of a triphone system.
-
-    own_lda  whether the LDA matrix comes from the driver; otherwise from alidir/final.mat, if any
-    """
-    from utils.parallel.pool import serve as serve_tasks
-
-    work = Path(args.work)
-    data = DataDir(args.data)
-    share = training.worker_share(args, load=False)
-    old, _ = read_model(Path(args.alidir) / "final.mdl")
-    alignments = read_ali(args.alidir, set(share.utts))
-    handlers = training.common_handlers(share, args, work.parent)
-
-    def set_lda(m):
-        share.set_pipeline(training.worker_pipeline(args, data, m["lda"]))
-        if not share.tids:
-            share.transitions = old
-            share.silence = np.isin(old.tid2phone, share.lang.silence_phones)
-            share.set_alignments(alignments)
-        return {}
-
-    def lda_stats(m):
-        pipeline = training.worker_pipeline(args, data)
-        stats = LdaStats.of(np.zeros((0, pipeline.dim)), np.zeros(0, int), old.num_pdfs)
-        silence = share.lang.silence_phones
-        for utt in share.utts:
-            if utt in alignments:
-                tids, feats = alignments[utt], pipeline.load(utt)
-                if len(tids) == len(feats):
-                    stats.add(feats, old.tid2pdf[tids], ~np.isin(old.tid2phone[tids], silence))
-        return {"counts": stats.counts, "x": stats.x, "x2": stats.x2}
-
-    def tree_stats(m):
-        windows, classes = share.windows()
-        stats = accumulate_tree_stats(windows, classes, share.aligned_feats(),
-                                      ci_phones=share.lang.context_indep)
-        return {"keys": stats.keys, "counts": stats.counts, "x": stats.x, "x2": stats.x2}
-
-    def set_tree(m):
-        tree = Tree.read(work / "tree")
-        aligned = share.tids
-        share.set_model(tree, old.topo)
-        share.set_alignments(aligned, old, tree)
-        return {}
-
-    def mllt_stats(m):
-        stats = share.mllt_stats(gmm.from_arrays(m))
-        return {"beta": np.array(stats.beta), "G": stats.G}
-
-    def estimate_transforms(m):
-        return share.estimate_transforms(gmm.from_arrays(m), float(m["min_count"]))
-
-    def accumulate_two(m):
-        return share.accumulate_two(gmm.from_arrays(m))
-
-    def write_transforms(m):
-        kaldiio.save_ark(str(work.parent / f"trans.{args.job}"),
-                         {spk: t.astype(np.float32) for spk, t in share.transforms.items()})
-        return {}
-
-    if not own_lda:
-        lda = None
-        if args.keep_lda:     # and all else that made the features which were aligned
-            lda, share.transforms = front_end_of(args.alidir)[1], read_transforms(args.alidir)
-        set_lda({"lda": lda})
-    serve_tasks(work / "pool", args.job, {
-        **handlers, "set_lda": set_lda, "lda_stats": lda_stats, "tree_stats": tree_stats,
-        "set_tree": set_tree, "mllt_stats": mllt_stats, "accumulate_two": accumulate_two,
-        "estimate_transforms": estimate_transforms, "write_transforms": write_transforms})
-    return 0
 
 
 def iterations(text):
