@@ -100,13 +100,14 @@ class Step:
     def _config_options(self, argv):
         if "-h" in argv or "--help" in argv:
             return []
+        from utils.data.tables import read_lines  # which imports this file
         known = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
         known.add_argument("--config", action="append", default=[])
         options = []
         for path in known.parse_known_args(argv)[0].config:
             if not Path(path).is_file():
                 raise UserError(path, "no such conf file")
-            for number, line in enumerate(Path(path).read_text("utf-8").splitlines(), 1):
+            for number, line in enumerate(read_lines(path), 1):
                 option = line.split("#", 1)[0].strip()
                 if not option:
                     continue
@@ -128,6 +129,7 @@ class Step:
 
         inputs: files, of which those that do not exist are left out of the fingerprint
         """
+        check_no_file(directory)
         self.inputs = fingerprint(inputs)
         done = read_done(directory).get(self.name)
         if done and not self.args.force and done["options"] == _jsonable(self.options()) \
@@ -145,6 +147,7 @@ class Step:
         """
         directory = Path(directory)
         self.directory = directory
+        check_no_file(directory)
         directory.mkdir(parents=True, exist_ok=True)
         for stale in directory.glob(f".{self.name}.*.tmp"):
             if not _alive(stale.name.split(".")[-2]):
@@ -204,7 +207,11 @@ def run_command(command):
     environment = dict(os.environ, PYTHONSAFEPATH="1")
     environment["PYTHONPATH"] = os.pathsep.join(
         [str(ROOT)] + [p for p in [os.environ.get("PYTHONPATH")] if p])
-    status = subprocess.run([str(c) for c in command], env=environment, check=False).returncode
+    try:
+        status = subprocess.run([str(c) for c in command], env=environment, check=False).returncode
+    except OSError as error:
+        raise UserError("--cmd", f"{command[0]} cannot be run, {error.strerror.lower()}",
+                        "such as utils/parallel/run.py") from None
     if status:
         raise SystemExit(f"{_name}: jobs failed, see the log files named above")
 
@@ -227,6 +234,16 @@ def fingerprint(paths):
         else:
             result[str(path)] = f"{status.st_size}-{status.st_mtime_ns}"
     return result
+
+
+def check_no_file(directory):
+    """UserError if a file stands where a directory is to be, or to be made."""
+    for path in [Path(directory), *Path(directory).parents]:
+        if path.exists():
+            if not path.is_dir():
+                raise UserError(path, "is a file, and a directory is to be there",
+                                "move it, or name another directory")
+            return
 
 
 def read_done(directory):

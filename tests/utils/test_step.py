@@ -1,0 +1,118 @@
+"""Options, .done and whole-or-nothing outputs, with a step of a few lines."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from utils import step as house
+from utils.step import ROOT, Step, UserError, run_command
+
+COPY = """
+import sys, time
+from utils.step import Step
+def main(argv=None):
+    step = Step(__file__, "copies a file")
+    step.add("--times", type=int, default=1)
+    step.add("--wait", type=float, default=0)
+    step.add("source")
+    step.add("dir")
+    args = step.parse(argv)
+    if step.up_to_date(args.dir, [args.source]):
+        return 0
+    with step.output(args.dir) as out:
+        (out / "first").write_text(open(args.source).read() * args.times)
+        print("half", flush=True)
+        time.sleep(args.wait)
+        (out / "second").write_text("")
+    return step.finish("1 file")
+raise SystemExit(main())
+"""
+
+
+@pytest.fixture
+def copy(tmp_path):
+    (tmp_path / "copy.py").write_text(COPY)
+    (tmp_path / "source").write_text("a")
+    environment = dict(os.environ, PYTHONPATH=str(ROOT))
+
+    def start(*options):
+        return subprocess.Popen(
+            [sys.executable, tmp_path / "copy.py", *options, tmp_path / "source", tmp_path / "out"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    return start
+
+
+def test_runs_again_only_for_a_reason(copy, tmp_path):
+    def ran(*options):
+        process = copy(*options)
+        _, err = process.communicate()
+        assert process.returncode == 0
+        return "up to date" not in err
+
+    assert ran()
+    assert not ran()
+    assert ran("--times", "2")
+    assert (tmp_path / "out/first").read_text() == "aa"
+    (tmp_path / "source").write_text("b")
+    assert ran("--times", "2")
+    assert not ran("--times", "2")
+    assert ran("--times", "2", "--force")
+    (tmp_path / "out/second").unlink()
+    assert ran("--times", "2")
+
+
+def test_a_killed_step_leaves_what_was_there(copy, tmp_path):
+    copy().communicate()
+    killed = copy("--times", "3", "--wait", "60")
+    assert killed.stdout.readline() == "half\n"
+    killed.kill()
+    killed.communicate()
+    assert (tmp_path / "out/first").read_text() == "a"
+    _, err = copy().communicate()
+    assert "up to date" in err
+    process = copy("--times", "3")
+    process.communicate()
+    assert (tmp_path / "out/first").read_text() == "aaa"
+    assert not list((tmp_path / "out").glob(".*.tmp"))   # nor what the killed one left
+
+
+def test_a_file_where_a_directory_is_to_be(tmp_path, monkeypatch):
+    monkeypatch.setattr(house, "_name", "step")
+    (tmp_path / "file").write_text("")
+    step = Step(__file__, "a step")
+    step.parse([])
+    for directory in (tmp_path / "file", tmp_path / "file/exp/mono"):
+        with pytest.raises(UserError, match="file: is a file, and a directory is to be there"):
+            step.up_to_date(directory, [])
+        with pytest.raises(UserError, match="file: is a file"), step.output(directory):
+            pass
+    assert step.up_to_date(tmp_path / "new", []) is False
+
+
+@pytest.mark.parametrize(("conf", "message"), [
+    (b"--bogus=1\n", "conf:1: --bogus is no option"),
+    (b"# notes\n\nbogus\n", "conf:3: bogus is no option"),
+    (b"--times=1\n--caf\xe9=1\n", "conf:2:6: byte 0xe9 is not UTF-8"),
+])
+def test_lines_of_a_conf_file_are_named(tmp_path, conf, message):
+    (tmp_path / "conf").write_bytes(conf)
+    step = Step(__file__, "a step")
+    step.add("--times", type=int, default=1)
+    with pytest.raises(UserError, match=message):
+        step.parse(["--config", tmp_path / "conf"])
+
+
+def test_conf_files_of_another_system_and_the_command_line_wins(tmp_path):
+    (tmp_path / "conf").write_bytes("\ufeff--times=2   # twice\r\n--name=x y\r\n".encode())
+    step = Step(__file__, "a step")
+    step.add("--times", type=int, default=1)
+    step.add("--name", default="")
+    args = step.parse(["--config", tmp_path / "conf", "--times", "3"])
+    assert (args.times, args.name) == (3, "x y")
+
+
+def test_a_cmd_that_is_not_there(tmp_path):
+    with pytest.raises(UserError, match=r"--cmd: .*nope.py cannot be run, no such file"):
+        run_command([tmp_path / "nope.py", "JOB=1:2", tmp_path / "log", "true"])
