@@ -29,9 +29,7 @@ def main(argv=None):
         return decode_share(args)
     if step.up_to_date(args.decode, inputs_of(args)):
         return 0
-    from utils.data.datadir import DataDir
-    check_inputs(Path(args.graph), model_of(args))
-    utts = decodable_utts(DataDir(args.data))
+    utts = check_inputs(args)
     num_jobs = step.num_jobs(len(utts))
     with step.output(args.decode) as out:
         step.run_jobs(num_jobs, Path(args.decode) / "log", out)
@@ -68,23 +66,30 @@ def model_of(args):
     return Path(args.model) if args.model else Path(args.decode).parent
 
 
-def check_inputs(graph, model):
-    """UserErrors for files that are not there or do not belong together."""
+def check_inputs(args):
+    """The utterances to decode; UserErrors for what is not there or does not belong together."""
     from steps.decode.fingerprints import check_graph
+    from steps.features.pipeline import FeaturePipeline
     from steps.hmm.model import read_model
+    from steps.hmm.triphones import front_end_of
+    from utils.data.datadir import DataDir
+    for name in {"beam", "lattice_beam", "first_beam", "acwt"} & set(vars(args)):
+        if not 0 < getattr(args, name) < float("inf"):
+            raise UserError(f"--{name.replace('_', '-')}", f"is {getattr(args, name):g}",
+                            "expected more than 0")
+    if args.max_active < 2:
+        raise UserError("--max-active", f"is {args.max_active}", "expected at least 2")
+    graph, model = Path(args.graph), model_of(args)
     for path in (graph / "HCLG.fst", graph / "words.txt"):
         if not path.is_file():
             raise UserError(path, "no such file", "make it with steps/decode/make_graph.py")
-    check_graph(graph, model, read_model(model / "final.mdl")[0])
-
-
-def decodable_utts(data):
-    """The data directory's utterances that have features."""
-    utts = [utt for utt in data.utts if utt in data.feats_scp]
-    if not utts:
-        raise UserError(data.path / "feats.scp", "has no utterance of utt2spk",
-                        "run steps/features/make_mfcc.py")
-    return utts
+    transitions, gmm = read_model(model / "final.mdl")
+    check_graph(graph, model, transitions)
+    feats = FeaturePipeline(DataDir(args.data), *front_end_of(model))
+    if feats.dim != gmm.dim:
+        raise UserError(f"{args.data}/feats.scp", f"makes {feats.dim} values a frame, "
+                        f"{model}/final.mdl has {gmm.dim}", "make the features alike")
+    return feats.utts
 
 
 def decode_share(args):

@@ -40,12 +40,11 @@ def main(argv=None):
     if step.up_to_date(args.decode, [*inputs, model / "final.alimdl"]):
         return 0
     from utils.data.datadir import DataDir
-    decode.check_inputs(Path(args.graph), model)
+    utts = decode.check_inputs(args)
     if not (model / "final.alimdl").is_file():
         raise UserError(model / "final.alimdl", "no such file",
                         "train with steps/hmm/train_sat.py, or use decode.py")
     data = DataDir(args.data)
-    utts = decode.decodable_utts(data)
     num_jobs = step.num_jobs(len(data.spk2utt), "speakers")
     with step.output(args.decode) as out:
         step.run_jobs(num_jobs, Path(args.decode) / "log", out)

@@ -28,12 +28,22 @@ def lattice_files(directory):
     directory = Path(directory)
     if not (directory / "num_jobs").is_file():
         raise UserError(directory, "no num_jobs here", "decode first: steps/decode/decode.py")
-    count = int((directory / "num_jobs").read_text())
+    count = (directory / "num_jobs").read_text("utf-8", "replace").strip()
+    if not count.isdigit() or int(count) < 1:
+        raise UserError(directory / "num_jobs", f"expected a number of jobs, found {count!r}",
+                        "decode again")
+    count = int(count)
     files = [directory / f"lat.{job}.gz" for job in range(1, count + 1)]
     for path in files:
         if not path.is_file():
             raise UserError(path, f"no such file, but num_jobs is {count}", "decode again")
     return files
+
+
+def check_lmwt(lmwt):
+    """UserError for an LM weight that acoustic costs cannot be divided by."""
+    if not 0 < lmwt < float("inf"):
+        raise UserError("--lmwt", f"is {lmwt:g}", "expected more than 0")
 
 
 def read_fsts(path):

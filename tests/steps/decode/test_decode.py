@@ -2,6 +2,7 @@ import gzip
 import json
 import shutil
 
+import kaldiio
 import numpy as np
 import pytest
 
@@ -92,6 +93,35 @@ def test_another_models_graph_is_an_error(system, tmp_path):
         decode.main(command)
     (tmp_path / "graph/HCLG.fst").unlink()
     with pytest.raises(UserError, match=r"HCLG.fst: no such file"):
+        decode.main(command)
+    assert not (tmp_path / "decode").exists()
+
+
+@pytest.mark.parametrize("option", [
+    ["--beam", "-1"], ["--lattice-beam", "0"], ["--acwt", "nan"], ["--max-active", "1"]])
+def test_bad_options_are_told_before_any_job(system, tmp_path, option):
+    with pytest.raises(UserError, match=f"{option[0]}: is {option[1]}"):
+        decode.main([*option, "--model", system.mono, system.graph, system.test,
+                     tmp_path / "decode"])
+    assert not (tmp_path / "decode").exists()
+
+
+def test_other_features_are_told_before_any_job(system, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(system.test, data)
+    command = ["--model", system.mono, system.graph, data, tmp_path / "decode"]
+    info = json.loads((data / "feats.json").read_text())
+    (data / "feats.json").write_text(
+        json.dumps({**info, "num_mel_bins": 17, "fingerprint": "abc"}))
+    with pytest.raises(UserError, match=r"feats.json: features abc are not .* num_mel_bins is 17"):
+        decode.main(command)
+    (data / "feats.json").unlink()   # as Kaldi has it: the dimension tells
+    feats = {utt: np.zeros((50, 12), np.float32) for utt in read_table(data / "utt2spk")}
+    kaldiio.save_ark(str(data / "wide.ark"), feats, scp=str(data / "feats.scp"))
+    with pytest.raises(UserError, match=r"feats.scp: "):
+        decode.main(command)
+    (data / "feats.scp").write_text("")
+    with pytest.raises(UserError, match=r"feats.scp: no features of any utterance"):
         decode.main(command)
     assert not (tmp_path / "decode").exists()
 

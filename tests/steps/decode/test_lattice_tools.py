@@ -164,3 +164,11 @@ def test_missing_files_are_named(system, tmp_path):
     assert not (tmp_path / "rescored").exists()
     with pytest.raises(UserError, match=r"words.txt: no such file"):
         lattice_to_ctm.main([system.test, tmp_path, system.decode])
+
+
+@pytest.mark.parametrize("lmwt", ["0", "-3", "nan"])
+def test_lm_weights_are_above_0(system, tmp_path, lmwt):
+    with pytest.raises(UserError, match=f"--lmwt: is {lmwt}"):
+        lattice_to_ctm.main(["--lmwt", lmwt, system.test, system.graph, system.decode])
+    with pytest.raises(UserError, match=f"--lmwt: is {lmwt}"):
+        lattice_to_nbest.main(["--lmwt", lmwt, system.graph, system.decode, tmp_path / "nbest"])
