@@ -4,7 +4,6 @@ import json
 import unicodedata
 from pathlib import Path
 
-from steps.decode.lattice import read_lattices
 from utils.data.tables import read_lines, read_table
 from utils.lang.langdir import read_symbols, symbol_list
 from utils.step import UserError
@@ -15,6 +14,7 @@ def write_best_paths(lattice_files, settings, path):
 
     settings   [(LM weight, word insertion penalty)]
     """
+    from steps.decode.lattice import read_lattices
     with Path(path).open("w", encoding="utf-8") as file:
         for lattices in lattice_files:
             for utt, lattice in read_lattices(lattices):

@@ -19,7 +19,9 @@ Characters are code points without the spaces between words, as in Kaldi.
 e.g. steps/score/score.py --dev exp/tri1/decode_dev data/test exp/tri1/graph exp/tri1/decode_test
 """
 
+import math
 import shutil
+from functools import cache
 from pathlib import Path
 
 from steps.score.hypotheses import (
@@ -32,7 +34,7 @@ from steps.score.report import Scored, best_lines, report_text, summarise, write
 from steps.score.wer import (
     characters,
     characters_and_spaces,
-    count_all,
+    count,
     error_line,
     read_errors,
     report,
@@ -40,6 +42,8 @@ from steps.score.wer import (
 from utils.step import Step, UserError, share
 
 GROUPS = ["utt2accent", "spk2gender"]   # scored apart wherever a data directory has them
+
+JOB_BYTES = 8 << 20   # of lattices: jobs with less take longer to start than to finish
 
 
 def main(argv=None):
@@ -60,7 +64,8 @@ def main(argv=None):
     step.add("decode", help="decode directory")
     args = step.parse(argv)
     settings = settings_of(args)
-    lattices = lattice_files(Path(args.decode))
+    from steps.decode.lattice_io import lattice_files
+    lattices = lattice_files(args.decode)
     if step.is_job:
         write_best_paths(share(lattices, args.job, args.nj), settings,
                          Path(args.work) / f"hyps.{args.job}")
@@ -79,7 +84,8 @@ def main(argv=None):
     with step.output(args.decode) as out:
         work = out / "hyps"
         work.mkdir()
-        num_jobs = step.num_jobs(len(lattices), "lattice archives")
+        size = sum(path.stat().st_size for path in lattices)
+        num_jobs = min(step.num_jobs(len(lattices), "lattice archives"), 1 + size // JOB_BYTES)
         if num_jobs == 1:
             write_best_paths(lattices, settings, work / "hyps.1")
         else:
@@ -109,34 +115,30 @@ def settings_of(args):
     """[(LM weight, penalty)], the penalty as it was written, since it is part of file names."""
     penalties = args.word_ins_penalty.split(",")
     try:
-        [float(penalty) for penalty in penalties]
+        finite = all(math.isfinite(float(penalty)) for penalty in penalties)
     except ValueError:
+        finite = False
+    if not finite:
         raise UserError("--word-ins-penalty", f"{args.word_ins_penalty} are not numbers",
-                        "such as 0.0,0.5,1.0") from None
+                        "such as 0.0,0.5,1.0")
     if not 0 < args.min_lmwt <= args.max_lmwt:
         raise UserError("--min-lmwt", f"no LM weight from {args.min_lmwt} to {args.max_lmwt}")
     return [(lmwt, penalty) for lmwt in range(args.min_lmwt, args.max_lmwt + 1)
             for penalty in penalties]
 
 
-def lattice_files(decode):
-    """The lattices of a decode directory, as many as num_jobs says."""
-    if not (decode / "num_jobs").is_file():
-        raise UserError(decode, "no num_jobs here", "decode first: steps/decode/decode.py")
-    count = int((decode / "num_jobs").read_text())
-    files = [decode / f"lat.{job}.gz" for job in range(1, count + 1)]
-    for file in files:
-        if not file.is_file():
-            raise UserError(file, "no such file", f"num_jobs says {count}; decode again")
-    return files
-
-
 def count_settings(refs, texts, split):
     """{setting: Scored} of {setting: {utt: words}}; split makes characters of words."""
-    ref_chars = {utt: split(words) for utt, words in refs.items()}
-    return {setting: Scored(setting, hyps, count_all(refs, hyps),
-                            count_all(ref_chars, {u: split(w) for u, w in hyps.items()}))
-            for setting, hyps in texts.items()}
+    @cache   # most settings give an utterance the same words
+    def counts(utt, words):
+        return count(refs[utt], words), count(split(refs[utt]), split(words))
+
+    scored = {}
+    for setting, hyps in texts.items():
+        both = {utt: counts(utt, tuple(hyps.get(utt, ()))) for utt in refs}
+        scored[setting] = Scored(setting, hyps, *(
+            {utt: pair[i] for utt, pair in both.items()} for i in range(2)))
+    return scored
 
 
 def dev_errors(dev, name, settings):

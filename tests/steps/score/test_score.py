@@ -106,9 +106,11 @@ def test_dev_chooses(setup, tmp_path, capsys):
     assert "(Kaldi's way) 50.00" in lines[0]
 
 
-def test_two_jobs_agree_with_one(setup):
+def test_two_jobs_agree_with_one(setup, monkeypatch):
     data, graph, decode = setup
-    score.main([*SMALL, data, graph, decode])
+    score.main(["--nj", "2", *SMALL[2:], data, graph, decode])
+    assert not (decode / "log").exists()   # so little is done at once
+    monkeypatch.setattr(score, "JOB_BYTES", 1)
     files = {p: p.read_text() for p in [*decode.glob("wer_*"), *(decode / "scoring").iterdir()]}
     score.main([*SMALL[2:], "--nj", "3", "--force", data, graph, decode])
     assert files == {p: p.read_text() for p in files}
@@ -175,3 +177,17 @@ def test_bad_input_names_the_file(setup, tmp_path):
 def test_choose_takes_the_middle_of_equals():
     assert choose({(7, "0.0"): 5, (8, "0.0"): 3, (9, "0.0"): 3, (10, "0.0"): 3}) == (9, "0.0")
     assert choose({(10, "0.0"): 3, (7, "1.0"): 4}) == (10, "0.0")
+
+
+@pytest.mark.parametrize(("penalties", "count", "message"), [
+    ("0.0,nan", "2", "--word-ins-penalty: 0.0,nan are not numbers"),
+    ("0.0,", "2", "--word-ins-penalty: 0.0, are not numbers"),
+    ("0.0", "two", "num_jobs: expected a number of jobs, found 'two'"),
+    ("0.0", "0", "num_jobs: expected a number of jobs, found '0'"),
+])
+def test_numbers_that_are_none(setup, penalties, count, message):
+    data, graph, decode = setup
+    (decode / "num_jobs").write_text(count + "\n")
+    with pytest.raises(UserError, match=message):
+        score.main([*SMALL, "--word-ins-penalty", penalties, data, graph, decode])
+    assert not (decode / "best_wer").exists()
