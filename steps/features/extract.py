@@ -70,7 +70,7 @@ def merge(data, config, num_jobs, work):
         what = f"{len(missing)} of {len(data.utts)} utterances have no features"
         if len(missing) > MAX_BROKEN * len(data.utts):
             raise UserError(data.path, f"{what}, more than {MAX_BROKEN:.0%}",
-                            f"see {data.path}/log, or run fix_data_dir.py --audio true")
+                            f"see {data.path}/log, or run fix_data_dir.py --audio full")
         log(f"{what}, see {data.path}/log: {' '.join(missing[:20])}"
             + (" ..." if len(missing) > 20 else ""))
     for name in TABLES:
