@@ -27,7 +27,7 @@ def check_lang(path):
             problems += check(lang)
         except UserError as error:
             problems.append(_as_problem(error))
-    return problems
+    return list(dict.fromkeys(problems))   # several checks read the same file
 
 
 def _as_problem(error):

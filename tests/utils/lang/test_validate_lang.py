@@ -77,3 +77,11 @@ def test_not_determinizable(lang, capsys):
     with pytest.raises(UserError, match="1 problem"):
         main(["--determinize", str(lang)])
     assert "cannot be determinized" in capsys.readouterr().err
+
+
+def test_a_missing_file_is_told_once(lang, capsys):
+    (lang / "phones/align_lexicon.int").unlink()
+    (lang / "phones/align_lexicon.txt").unlink()   # as in lang directories of Kaldi before 2013
+    with pytest.raises(SystemExit):
+        main([str(lang)])
+    assert capsys.readouterr().err.count("align_lexicon.int: no such file") == 1
