@@ -6,9 +6,10 @@
 # a lexicon, a trigram, monophones, triphones, LDA+MLLT and SAT, and is decoded. LM weights are
 # chosen on dev, the results are those of test.
 #
-#   ./run.sh                           everything; about half an hour on two cores, 1 GB of disk
-#   ./run.sh --size small              a fifth of the speech, about ten minutes
-#   ./run.sh --stage 4 --targets fr    one target from tri1 on
+#   ./run.sh                           everything; a quarter of an hour on two cores that had other
+#                                      work besides, 0.3 GB of disk
+#   ./run.sh --size full               three times as much English; not timed yet
+#   ./run.sh --stage 5 --targets fr    the source and one target, from tri1 on
 set -euo pipefail
 
 stage=0            # first stage to run
