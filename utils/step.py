@@ -78,7 +78,7 @@ class Step:
                  help="options from a file, one --name=value a line; the command line wins")
         self.add("--force", action="store_true", help="run even if nothing has changed")
         if jobs:
-            self.add("--nj", type=_positive, default=jobs, help=f"jobs (default {jobs})")
+            self.add("--nj", type=positive, default=jobs, help=f"jobs (default {jobs})")
             self.add("--cmd", default=str(ROOT / "utils/parallel/run.py"),
                      help="how jobs are run: utils/parallel/run.py, slurm.py or queue.py, "
                           "with options")
@@ -302,7 +302,7 @@ def _short(path):
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
-def _positive(text):
+def positive(text):
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")

@@ -20,12 +20,12 @@ import numpy as np
 
 from steps.hmm import training, triphone_worker, triphones
 from steps.hmm.lda import LdaStats, estimate_lda
-from utils.step import Step, UserError, log
+from utils.step import Step, UserError, log, positive
 
 
 def main(argv=None):
     step = Step(__file__, __doc__, jobs=4)
-    step.add("--dim", type=int, default=40, help="dimensions kept by LDA (default 40)")
+    step.add("--dim", type=positive, default=40, help="dimensions kept by LDA (default 40)")
     step.add("--splice", type=_pair, default=(3, 3), metavar="'3 3'",
              help="frames spliced at the left and right (default '3 3')")
     step.add("--mllt-iters", type=triphones.iterations, default=(2, 4, 6, 12),

@@ -23,14 +23,14 @@ from steps.hmm.model import write_model
 from steps.hmm.topology import read_topo
 from steps.hmm.transitions import TransitionModel
 from steps.hmm.tree import monophone_tree
-from utils.step import Step, UserError, log
+from utils.step import Step, UserError, log, positive
 
 PERTURB = 0.2      # of a standard deviation, as a mixture component is split
 
 
 def main(argv=None):
     step = Step(__file__, __doc__, jobs=4)
-    step.add("--total-gaussians", type=int, default=1000, help="of all phones (default 1000)")
+    step.add("--total-gaussians", type=positive, default=1000, help="of all phones (default 1000)")
     step.add("--power", type=float, default=0.25,
              help="a phone's share of Gaussians goes by occupancy ** power (default 0.25)")
     training.add_em_options(step, iterations=16)

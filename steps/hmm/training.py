@@ -15,7 +15,7 @@ from steps.hmm.topology import read_topo
 from utils.data.datadir import DataDir
 from utils.lang.langdir import LangDir, read_symbols
 from utils.parallel.pool import WorkerPool
-from utils.step import UserError, log
+from utils.step import UserError, log, positive
 
 MAX_UNALIGNED = 0.05     # more utterances than this without an alignment is an error
 
@@ -90,7 +90,7 @@ def add_front_end_options(step):
 
 
 def add_em_options(step, iterations):
-    step.add("--num-iters", type=int, default=iterations,
+    step.add("--num-iters", type=positive, default=iterations,
              help=f"iterations (default {iterations})")
     step.add("--beam", type=float, default=10.0, help="alignment beam (default 10)")
     step.add("--retry-beam", type=float, default=40.0,

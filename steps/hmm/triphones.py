@@ -18,15 +18,15 @@ from steps.hmm.questions import all_questions, cluster_phones
 from steps.hmm.topology import read_topo
 from steps.hmm.transitions import TransitionModel
 from steps.hmm.tree_stats import TreeStats, merge
-from utils.step import UserError, log
+from utils.step import UserError, log, positive
 
 MIN_COUNT = 20      # frames that a Gaussian needs before another one is added
 
 
 def add_options(step, leaves, gaussians, power):
-    step.add("--num-leaves", type=int, default=leaves,
+    step.add("--num-leaves", type=positive, default=leaves,
              help=f"most leaves of the tree (default {leaves})")
-    step.add("--total-gaussians", type=int, default=gaussians,
+    step.add("--total-gaussians", type=positive, default=gaussians,
              help=f"of all leaves (default {gaussians})")
     step.add("--power", type=float, default=power,
              help=f"a pdf's share of Gaussians goes by occupancy ** power (default {power})")
