@@ -1,4 +1,7 @@
-"""final.mdl: transition model and Gaussian mixtures in one .npz file, JSON inside, no pickle."""
+"""final.mdl: transition model and Gaussian mixtures in one .npz file, JSON inside, no pickle.
+
+A network directory's final.mdl holds the transition model alone.
+"""
 
 import io
 import json
@@ -12,33 +15,56 @@ from steps.hmm.transitions import make_transitions
 from utils.step import UserError, write_atomic
 
 FORMAT = "graft-gmm-1"
+TRANSITIONS_FORMAT = "graft-transitions-1"
+TRANSITION_ARRAYS = ("tuples", "log_probs")
 
 
 def write_model(path, transitions, mixtures):
     """Write final.mdl, whole or not at all."""
-    header = {"format": FORMAT, "num_pdfs": transitions.num_pdfs,
-              "topo": transitions.topo.to_json()}
-    buffer = io.BytesIO()
-    np.savez(buffer, header=np.array(json.dumps(header)), **transitions.to_arrays(),
-             **mixtures.to_arrays())
-    write_atomic(path, buffer.getvalue())
+    _write(path, FORMAT, transitions, mixtures.to_arrays())
+
+
+def write_transitions(path, transitions):
+    """Write the final.mdl of a network directory, whole or not at all."""
+    _write(path, TRANSITIONS_FORMAT, transitions, {})
 
 
 def read_model(path):
     """(TransitionModel, Gmm) of a final.mdl."""
+    header, arrays = _read(path, (FORMAT,))
+    return _transitions(header, arrays), gmm.from_arrays(arrays)
+
+
+def read_transitions(path):
+    """TransitionModel of a final.mdl, be it of a GMM or of a network directory."""
+    return _transitions(*_read(path, (FORMAT, TRANSITIONS_FORMAT), TRANSITION_ARRAYS))
+
+
+def _write(path, kind, transitions, arrays):
+    header = {"format": kind, "num_pdfs": transitions.num_pdfs,
+              "topo": transitions.topo.to_json()}
+    buffer = io.BytesIO()
+    np.savez(buffer, header=np.array(json.dumps(header)), **transitions.to_arrays(), **arrays)
+    write_atomic(path, buffer.getvalue())
+
+
+def _read(path, kinds, names=None):
+    """The header and the arrays (all, or those named) of a model of one of the kinds."""
     path = Path(path)
     if not path.is_file():
         raise UserError(path, "no such model", "train it first")
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        header = json.loads(str(arrays["header"]))
-        if header["format"] != FORMAT:
-            raise ValueError(header["format"])
+            header = json.loads(str(file["header"]))
+            if header["format"] not in kinds:
+                raise ValueError(header["format"])
+            return header, {name: file[name] for name in names or file.files}
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(path, f"is not a {FORMAT} model ({error})",
+        raise UserError(path, f"is not a {' or '.join(kinds)} model ({error})",
                         "train it with steps/hmm; Kaldi's own binary models cannot be read") \
             from None
-    transitions = make_transitions(header["topo"], arrays["tuples"], header["num_pdfs"],
-                                   arrays["log_probs"])
-    return transitions, gmm.from_arrays(arrays)
+
+
+def _transitions(header, arrays):
+    return make_transitions(header["topo"], arrays["tuples"], header["num_pdfs"],
+                            arrays["log_probs"])

@@ -4,7 +4,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from steps.hmm.model import read_model, write_model
+from steps.hmm.model import read_model, read_transitions, write_model, write_transitions
 from steps.hmm.transitions import TransitionModel
 from tests.steps.hmm.test_gmm import random_gmm
 from tests.steps.hmm.test_transitions import TOPO
@@ -65,3 +65,23 @@ def test_other_archives_are_one_line(tmp_path):
 def test_no_file(tmp_path):
     with pytest.raises(UserError, match=r"final.mdl: no such model"):
         read_model(tmp_path / "final.mdl")
+
+
+def test_transitions_of_either_kind(path, tmp_path):
+    transitions, _ = read_model(path)
+    write_transitions(tmp_path / "transitions", transitions)
+    for found in (read_transitions(path), read_transitions(tmp_path / "transitions")):
+        assert found.topo.entries == transitions.topo.entries
+        assert found.num_pdfs == 3
+        assert np.array_equal(found.tuples, transitions.tuples)
+        assert np.array_equal(found.log_probs, transitions.log_probs)
+        assert np.array_equal(found.tid2pdf, transitions.tid2pdf)
+
+
+def test_transitions_alone_are_no_mixtures(path, tmp_path):
+    write_transitions(tmp_path / "final.mdl", read_transitions(path))
+    with pytest.raises(UserError, match=r"not a graft-gmm-1 model \(graft-transitions-1\)"):
+        read_model(tmp_path / "final.mdl")
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(UserError, match=r"is not a graft-gmm-1 or graft-transitions-1 model"):
+        read_transitions(path)
