@@ -1,0 +1,139 @@
+"""A network directory: the Keras model, what it was trained on, and how it scores speech.
+
+    network = read_network("exp/tdnn")
+    scores = network.log_likes(feats)      # float32 (num_frames, num_pdfs), for the decoder
+"""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from utils.step import UserError, write_atomic
+
+EPOCH = (1980, 1, 1, 0, 0, 0)      # the date in every .keras file, so that equal means equal
+FILES = ("final.keras", "config.json", "front_end.json", "priors", "final.mdl", "tree",
+         "phones.txt")
+PRIOR_FLOOR = 1e-7
+
+
+def is_network(directory):
+    """True if a directory is a network's and not a GMM's."""
+    return (Path(directory) / "final.keras").is_file()
+
+
+class Network:
+    """A trained acoustic network.
+
+    model       keras.Model, (batch, num_frames, feat_dim) -> log-posteriors
+    config      dict of config.json
+    log_priors  float32 (num_pdfs,)
+    """
+
+    def __init__(self, model, config, log_priors):
+        self.model, self.config, self.log_priors = model, config, log_priors
+        self.subsampling = config["subsampling"]
+        self.context = config["left_context"], config["right_context"]
+        self._run = None
+
+    def log_posteriors(self, feats):
+        """One utterance: float32 (num_frames, feat_dim) -> (ceil(num_frames / subsampling), num_pdfs).
+
+        The edges are padded by repeating the first and the last frame.
+        """
+        if self._run is None:
+            from steps.nnet.tf import tf
+            self._run = tf.function(
+                lambda x: self.model(x, training=False),
+                input_signature=[tf.TensorSpec((1, None, self.config["feat_dim"]), tf.float32)])
+        return self._run(pad(feats, *self.context, self.subsampling)[None]).numpy()[0]
+
+    def log_likes(self, feats):
+        """Scaled log-likelihoods at every frame: posterior over prior (Bourlard & Morgan 1994).
+
+        feats    float32 (num_frames, feat_dim)
+        returns  float32 (num_frames, num_pdfs), each output repeated `subsampling` times
+        """
+        scores = self.log_posteriors(feats) - self.log_priors
+        return np.repeat(scores, self.subsampling, axis=0)[:len(feats)]
+
+
+def pad(feats, left, right, subsampling):
+    """An utterance with the context that the network needs, float32 (left + n * sub + right, dim)."""
+    right += -len(feats) % subsampling
+    return np.pad(feats, ((left, right), (0, 0)), mode="edge")
+
+
+def read_network(directory):
+    """The Network of a directory."""
+    directory = Path(directory)
+    for name in ("final.keras", "config.json", "priors"):
+        if not (directory / name).is_file():
+            raise UserError(directory / name, "no such file", "train a network with steps/nnet")
+    try:
+        config = json.loads((directory / "config.json").read_text("utf-8"))
+        priors = read_priors(directory / "priors")
+        if len(priors) != config["num_pdfs"]:
+            raise UserError(directory / "priors", f"has {len(priors)} values, config.json "
+                            f"{config['num_pdfs']} pdfs", "train the network again")
+        model = load_model(directory / "final.keras")
+    except (ValueError, KeyError) as error:
+        raise UserError(directory / "config.json", f"is damaged ({error})",
+                        "train the network again") from None
+    return Network(model, config, np.log(np.maximum(priors, PRIOR_FLOOR)).astype(np.float32))
+
+
+def load_model(path):
+    """The keras.Model of a .keras file; nothing in the file can run code."""
+    import steps.nnet.architectures  # noqa: F401  registers the layers
+    from steps.nnet.tf import keras
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise UserError(path, f"cannot be read ({str(error).splitlines()[0]})",
+                        "train the network again") from None
+
+
+def save_model(path, model):
+    """Write a .keras file: the same network gives the same bytes, whatever the date."""
+    scratch = Path(path).with_suffix(".tmp.keras")
+    model.save(scratch)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(scratch) as old, zipfile.ZipFile(packed, "w") as new:
+        for name in sorted(old.namelist()):
+            data = old.read(name)
+            if name == "metadata.json":
+                data = json.dumps({**json.loads(data), "date_saved": ""}).encode()
+            new.writestr(zipfile.ZipInfo(name, EPOCH), data)
+    scratch.unlink()
+    write_atomic(path, packed.getvalue())
+
+
+def write_network(out, model, config, priors):
+    """Write final.keras, config.json and priors; the rest of a network directory are copies.
+
+    priors  float (num_pdfs,), mean posteriors
+    """
+    out = Path(out)
+    save_model(out / "final.keras", model)
+    write_atomic(out / "config.json", json.dumps(config, indent=1) + "\n")
+    write_priors(out / "priors", priors)
+
+
+def write_priors(path, priors):
+    """A vector in Kaldi's text form."""
+    write_atomic(path, " [ " + " ".join(f"{p:.8g}" for p in np.asarray(priors)) + " ]\n")
+
+
+def read_priors(path):
+    """float64 (num_pdfs,) of a vector in Kaldi's text form."""
+    words = Path(path).read_text("utf-8").split()
+    try:
+        if words[0] != "[" or words[-1] != "]":
+            raise ValueError("no brackets")
+        priors = np.array(words[1:-1], float)
+    except (ValueError, IndexError) as error:
+        raise UserError(f"{path}:1", f"is no vector ({error})", "train the network again") from None
+    return priors

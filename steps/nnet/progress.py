@@ -1,0 +1,79 @@
+"""What a training shows of itself: a bar with the time left, TensorBoard's logs, progress.png."""
+
+import json
+import sys
+
+from utils.step import log
+
+
+class Progress:
+    """Bar and logs of one training.
+
+    num_steps      in all;  first  steps done before, by a run that was killed
+    directory      where TensorBoard's logs go (tensorboard/)
+    """
+
+    def __init__(self, num_steps, first, directory):
+        from tqdm import tqdm
+
+        from steps.nnet.tf import tf
+        self._bar = tqdm(total=num_steps, initial=first, unit="step", file=sys.stderr,
+                         disable=not sys.stderr.isatty(), mininterval=0.5, leave=False)
+        self._writer = tf.summary.create_file_writer(str(directory / "tensorboard"))
+
+    def step(self, loss):
+        self._bar.update(1)
+        if not self._bar.disable:
+            self._bar.set_postfix(loss=f"{loss():.3f}", refresh=False)
+
+    def epoch(self, row):
+        """One line in the log, one point in TensorBoard's curves. row: as in train.log.jsonl"""
+        from steps.nnet.tf import tf
+        self._bar.clear()
+        held_out = ("" if row.get("valid_loss") is None else
+                    f", held out {row['valid_loss']:.4f} ({100 * row['valid_accuracy']:.2f} %)")
+        log(f"epoch {row['epoch']}: loss {row['loss']:.4f} ({100 * row['accuracy']:.2f} % of frames "
+            f"right){held_out}, learning rate {row['learning_rate']:.2e}, {row['seconds']:.1f} s, "
+            f"{row['left'] / 60:.1f} min left")
+        with self._writer.as_default():
+            for name, value in row.items():
+                if name not in ("epoch", "step") and value is not None:
+                    tf.summary.scalar(name, value, step=row["step"])
+        self._writer.flush()
+
+    def close(self):
+        self._bar.close()
+        self._writer.close()
+
+
+def write_log(path, rows):
+    """train.log.jsonl: one JSON object an epoch."""
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def draw(path, rows, title):
+    """progress.png: losses, share of frames right, and learning rate over the epochs."""
+    import matplotlib
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+    figure, axes = pyplot.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
+    epochs = [row["epoch"] for row in rows]
+    for axis, key, label in ((axes[0], "loss", "cross-entropy, nats a frame"),
+                             (axes[1], "accuracy", "frames right")):
+        axis.plot(epochs, [row[key] for row in rows], color="#4477aa", marker=".",
+                  label="training (with augmentation)")
+        if rows[0].get(f"valid_{key}") is not None:
+            axis.plot(epochs, [row[f"valid_{key}"] for row in rows], color="#cc3311", marker=".",
+                      label="held-out speakers")
+        axis.set_ylabel(label)
+    axes[0].legend(frameon=False)
+    axes[2].plot(epochs, [row["learning_rate"] for row in rows], color="#228833", marker=".")
+    axes[2].set_ylabel("learning rate at the end of the epoch")
+    for axis in axes:
+        axis.set_xlabel("epoch")
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.grid(alpha=0.3)
+    figure.suptitle(title)
+    figure.savefig(path, dpi=120, metadata={"Software": None})
+    pyplot.close(figure)

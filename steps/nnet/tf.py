@@ -1,0 +1,42 @@
+"""TensorFlow and Keras as all of steps/nnet uses them: quiet, repeatable, with the threads given.
+
+    from steps.nnet.tf import keras, tf
+
+KERAS_BACKEND is set to tensorflow. GRAFT_THREADS bounds the threads of this process, for several
+jobs on one machine; without it all cores are used. A GPU is used where TensorFlow sees one.
+"""
+
+import os
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+import keras  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+THREADS = int(os.environ.get("GRAFT_THREADS", "0"))
+
+
+def _configure():
+    if THREADS:
+        tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+    tf.config.experimental.enable_op_determinism()
+
+
+def seed(number):
+    """Seed everything that TensorFlow, Keras and numpy draw at random in this process."""
+    keras.utils.set_random_seed(number % 2 ** 32)
+
+
+def devices():
+    """What training runs on, in words: "1 GPU" or "2 CPU threads"."""
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    threads = THREADS or len(os.sched_getaffinity(0))
+    return f"{gpus} GPU" if gpus else f"{threads} CPU thread{'s' * (threads > 1)}"
+
+
+_configure()
