@@ -18,17 +18,20 @@ def write_ali(path, alignments):
 
 def read_ali(directory, utts=None):
     """{utt: int32 (num_frames,)} of all ali.*.gz of a directory, or of the given set of utts."""
-    alignments = {}
+    return dict(each_ali(directory, utts))
+
+
+def each_ali(directory, utts=None):
+    """The pairs of read_ali(), one after the other."""
     for path in ali_files(directory):
         for number, (utt, values) in enumerate(_lines(path), 1):
             if utts is not None and utt not in utts:
                 continue
             try:
-                alignments[utt] = np.array(values.split(), np.int32)
+                yield utt, np.array(values.split(), np.int32)
             except ValueError:
                 raise UserError(f"{path}:{number}", f"{utt} has something that is no number",
                                 "align anew") from None
-    return alignments
 
 
 def first_of(directory, utts):

@@ -1,0 +1,32 @@
+"""SpecAugment without time warping (Park et al. 2019): stretches of time and bands are erased."""
+
+import numpy as np
+
+
+def spec_augment(feats, rng, num_time_masks=2, time_mask_frames=20, num_freq_masks=2,
+                 freq_mask_bins=8, max_time_share=0.2):
+    """Erase random stretches of time and random bands of each chunk of a batch, in place.
+
+    feats             float32 (batch, num_frames, dim), normalised to mean 0: erased is set to 0
+    rng               numpy Generator
+    time_mask_frames  the longest stretch; lengths are uniform from 0
+    freq_mask_bins    the widest band, also from 0
+    max_time_share    of the chunk, at most so much is erased by all stretches together
+    returns           feats
+    """
+    _, num_frames, dim = feats.shape
+    if num_time_masks:
+        longest = min(time_mask_frames, int(max_time_share * num_frames / num_time_masks))
+        feats[_masks(rng, len(feats), num_frames, num_time_masks, longest)] = 0
+    if num_freq_masks:
+        bands = _masks(rng, len(feats), dim, num_freq_masks, min(freq_mask_bins, dim))
+        np.copyto(feats, 0, where=bands[:, None, :])
+    return feats
+
+
+def _masks(rng, batch, size, count, longest):
+    """bool (batch, size), true in count stretches of 0 to longest places each."""
+    lengths = rng.integers(0, longest + 1, (batch, count, 1))
+    starts = rng.integers(0, size - lengths + 1)
+    places = np.arange(size)
+    return ((places >= starts) & (places < starts + lengths)).any(1)   # of (batch, count, size)
