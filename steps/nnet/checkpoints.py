@@ -1,0 +1,62 @@
+"""Checkpoints of a training: values of variables in .npz files, the rest as JSON inside."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+
+from utils.step import log, write_atomic
+
+
+def write_weights(path, variables):
+    """The values of variables in their order."""
+    write_state(path, variables, {})
+
+
+def write_state(path, variables, state):
+    """Values of variables and a dict; the file is there whole or not at all."""
+    buffer = io.BytesIO()
+    np.savez(buffer, state=np.array(json.dumps(state)),
+             **{f"v{i}": np.asarray(v) for i, v in enumerate(variables)})
+    write_atomic(path, buffer.getvalue())
+
+
+def read_state(path, variables, key):
+    """Assign the values of a checkpoint and return its dict.
+
+    None, and nothing is assigned, if there is no checkpoint or it is of another training
+    """
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            state = json.loads(str(file["state"]))
+            if state.get("key") != key:
+                log(f"{path}: of other options or data, training starts anew")
+                return None
+            values = [file[f"v{i}"] for i in range(len(variables))]
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        log(f"{path}: damaged ({error}), training starts anew")
+        return None
+    assign(variables, values)
+    return state
+
+
+def mean_weights(paths):
+    """Mean over checkpoints of each variable, in float64; those of whole numbers from the first."""
+    total, count = None, len(paths)
+    for path in paths:
+        with np.load(path, allow_pickle=False) as file:
+            values = [file[f"v{i}"] for i in range(len(file.files) - 1)]
+        if total is None:
+            total = [v.astype(np.float64) if v.dtype.kind == "f" else v for v in values]
+        else:
+            total = [t + v if v.dtype.kind == "f" else t
+                     for t, v in zip(total, values, strict=True)]
+    return [t / count if t.dtype.kind == "f" else t for t in total]
+
+
+def assign(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value.astype(variable.dtype))

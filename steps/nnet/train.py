@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Train an acoustic network on aligned speech: features of a frame and its context to its pdf.
+
+in   <data>/feats.scp cmvn.scp utt2spk   features, float32 (num_frames, feat_dim) an utterance
+     <data>/utt2uniq                     for perturbed copies: whose alignment they take
+     <alidir>/ali.JOB.gz final.mdl tree  transition-ids of a GMM system or of a network
+     <soft>/posteriors.scp               optional targets, float32 (num_out, num_pdfs)
+out  <dir>/final.keras     float32 (batch, left + n * subsampling + right, feat_dim) to
+                           log-posteriors (batch, n, num_pdfs)
+     <dir>/config.json     architecture, sizes, context in frames, parameters, multiply-adds a second
+     <dir>/priors          mean posterior of each pdf over training data
+     <dir>/final.mdl tree phones.txt front_end.json
+     <dir>/train.log.jsonl progress.png tensorboard/
+     <dir>/checkpoints/    while it trains; a killed training goes on from there
+
+The best epochs by the loss on held-out speakers are averaged. The same seed gives the same file.
+
+e.g. steps/nnet/train.py --config conf/tdnn.conf data/train_sp exp/tri3b_ali exp/tdnn
+"""
+
+import shutil
+from pathlib import Path
+
+from steps.nnet import training
+from utils.data.tables import read_table
+from utils.step import Step, UserError, log
+
+
+def main(argv=None):
+    step = Step(__file__, __doc__)
+    training.add_options(step)
+    step.add("--soft-targets", default="", metavar="DIR",
+             help="of steps/nnet/compute_posteriors.py with another network, to learn from as well")
+    step.add("--soft-weight", type=training.share_of, default=0.5,
+             help="their weight against the alignment's (default 0.5)")
+    step.add("data", help="data directory with features")
+    step.add("alidir", help="directory of alignments of it, or of what it is a copy of")
+    step.add("dir", help="network directory to make")
+    args = step.parse(argv)
+    inputs = training.inputs_of(args.data, args.alidir)
+    if args.soft_targets:
+        inputs.append(Path(args.soft_targets) / "posteriors.scp")
+    if step.up_to_date(args.dir, inputs):
+        return 0
+    sizes = training.parse_sizes(args.arch, args.sizes)
+    checkpoints = Path(args.dir) / "checkpoints"
+    language = training.LanguageData(args, args.data, args.alidir, checkpoints)
+
+    from steps.nnet.architectures import add_output, build_trunk
+    from steps.nnet.tf import devices, seed
+    from steps.nnet.trainer import Task, Trainer
+    seed(args.seed)
+    soft = read_soft_targets(args, language)
+    trunk, left, right = build_trunk(args.arch, sizes, language_dim(language))
+    model = add_output(trunk, language.transitions.num_pdfs)
+    config = language.config(args, sizes, model, left, right)
+    train, valid = language.readers(left, right, sizes["subsampling"], args.batch_size, soft)
+    log(f"{training.describe(config)}; on {devices()}")
+    trainer = Trainer(trunk, [Task("output", model, model.get_layer("output"), train, valid)],
+                      training.trainer_options(args), Path(args.dir),
+                      training.key_of(step.options(), step.inputs))
+    trainer.run()
+    with step.output(args.dir) as out:
+        language.write(out, model, config, trainer.priors(trainer.tasks[0]), trainer.rows)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return step.finish(f"{args.dir}: {training.summary_of(trainer.rows)}")
+
+
+def language_dim(language):
+    """feat_dim of a LanguageData."""
+    from steps.features.pipeline import FeaturePipeline
+    return FeaturePipeline(language.data, language.front_end).raw_dim
+
+
+def read_soft_targets(args, language):
+    """{utt: "path:offset"} of --soft-targets, which must cover the training data; or None."""
+    if not args.soft_targets:
+        return None
+    path = Path(args.soft_targets) / "posteriors.scp"
+    table = read_table(path)
+    for utt in language.train_utts:
+        if utt not in table:
+            raise UserError(path, f"has no {utt}", "run steps/nnet/compute_posteriors.py on all "
+                            "the training data")
+    return table
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,231 @@
+"""What train.py and train_multi.py share: options, one language's data, what they write."""
+
+import argparse
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+from utils.data.datadir import DataDir
+from utils.step import UserError, log, positive
+
+DATA_FILES = ("feats.scp", "cmvn.scp", "utt2spk", "utt2uniq", "feats.json")
+ALI_FILES = ("final.mdl", "tree", "phones.txt", "num_jobs")
+
+
+def add_options(step):
+    """Options of the network and of its training, with the defaults of trainer.Options."""
+    add = step.add
+    add("--arch", default="tdnn",
+        help="dnn, cnn, rnn, gru, lstm, blstm, tdnn or tdnnf (default tdnn)")
+    add("--sizes", default="", metavar="'NAME=VALUE ...'",
+        help="sizes that differ from the architecture's own, such as 'hidden_dim=384 "
+             "offsets=1,1,2,3'; steps/nnet/info.py --arch lists them")
+    add("--cmvn", default="speaker", choices=["speaker", "utterance", "sliding", "none"],
+        help="over what the mean of the features is taken (default speaker)")
+    add("--norm-vars", type=yes_or_no, default=True, help="and the variance (default true)")
+    add("--num-epochs", type=positive, default=15, help="passes over the data (default 15)")
+    add("--batch-size", type=positive, default=64, help="chunks (default 64)")
+    add("--chunk-frames", type=positive, default=150,
+        help="frames of a chunk, without its context (default 150)")
+    add("--optimizer", default="adamw", choices=["adamw", "sgd"])
+    add("--learning-rate", type=above_zero, default=2e-3, help="its peak (default 0.002)")
+    add("--final-learning-rate", type=float, default=2e-5, help="(default 0.00002)")
+    add("--schedule", default="cosine", choices=["cosine", "plateau"],
+        help="how the learning rate falls after the warm-up: along a cosine, or halved when held "
+             "out loss gets no better (default cosine)")
+    add("--warmup", type=share_of, default=0.1, help="share of all steps (default 0.1)")
+    add("--weight-decay", type=float, default=1e-3, help="(default 0.001)")
+    add("--momentum", type=share_of, default=0.9, help="of sgd (default 0.9)")
+    add("--clip-norm", type=float, default=5.0,
+        help="longest gradient of all weights together, 0 for any (default 5)")
+    add("--label-smoothing", type=share_of, default=0.0,
+        help="share of the target spread over all pdfs (default 0)")
+    add("--time-masks", type=int, default=2, help="SpecAugment: stretches erased (default 2)")
+    add("--time-mask-frames", type=int, default=20, help="the longest (default 20)")
+    add("--freq-masks", type=int, default=2, help="bands erased (default 2)")
+    add("--freq-mask-bins", type=int, default=8, help="the widest (default 8)")
+    add("--held-out", type=float, default=0.05,
+        help="utterances, of whole speakers, that are not trained on but measured after each "
+             "epoch: a number or a share (default 0.05)")
+    add("--patience", type=int, default=5,
+        help="epochs without a better held-out loss that end the training, 0 for never "
+             "(default 5)")
+    add("--average", type=positive, default=3,
+        help="best epochs whose weights are averaged (default 3)")
+    add("--checkpoint-minutes", type=float, default=2.0,
+        help="a killed training goes on from here (default 2)")
+    add("--xla", type=yes_or_no, default=True, help="compile with XLA (default true)")
+    add("--seed", type=int, default=0)
+
+
+def trainer_options(args):
+    """trainer.Options of parsed options."""
+    from dataclasses import fields
+
+    from steps.nnet.trainer import Options
+    return Options(**{field.name: getattr(args, field.name) for field in fields(Options)
+                      if hasattr(args, field.name)})
+
+
+def spec_augment_options(args):
+    """Keyword arguments of spec_augment(), or None where nothing is erased."""
+    options = {"num_time_masks": args.time_masks, "time_mask_frames": args.time_mask_frames,
+               "num_freq_masks": args.freq_masks, "freq_mask_bins": args.freq_mask_bins}
+    return options if args.time_masks or args.freq_masks else None
+
+
+def inputs_of(data, alidir):
+    """Files whose change makes a network out of date."""
+    return [*(Path(data) / name for name in DATA_FILES),
+            *(Path(alidir) / name for name in ALI_FILES),
+            *sorted(Path(alidir).glob("ali.*.gz"))]
+
+
+def check_inputs(data, alidir):
+    for path, do in ((Path(data) / "feats.scp", "make features: steps/features/make_fbank.py"),
+                     (Path(alidir) / "final.mdl", "align first: steps/hmm/align.py"),
+                     (Path(alidir) / "tree", "align first: steps/hmm/align.py"),
+                     (Path(alidir) / "phones.txt", "align first: steps/hmm/align.py")):
+        if not path.is_file():
+            raise UserError(path, "no such file", do)
+
+
+def key_of(options, inputs):
+    """What must be the same for a training to go on from a checkpoint."""
+    text = json.dumps([options, inputs], sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def parse_sizes(arch, text):
+    """{size: value} of an architecture from 'hidden_dim=256 offsets=1,1,2', of the right types."""
+    from steps.nnet.architectures import ARCHITECTURES, sizes_of
+    if arch not in ARCHITECTURES:
+        raise UserError("--arch", f"is {arch}", f"one of {', '.join(ARCHITECTURES)}")
+    sizes = dict(sizes_of(arch))
+    for item in text.split():
+        name, _, value = item.partition("=")
+        name = name.replace("-", "_")
+        if name not in sizes:
+            raise UserError("--sizes", f"{arch} has no {name}", f"it has {', '.join(sizes)}")
+        try:
+            sizes[name] = _like(sizes[name], value)
+        except ValueError:
+            raise UserError("--sizes", f"{name} cannot be {value!r}",
+                            f"such as {_shown(sizes[name])}") from None
+    return sizes
+
+
+def _like(default, text):
+    if isinstance(default, (tuple, list)):
+        kind = type(default[0]) if default else int
+        return tuple(kind(part) for part in text.split(",") if part)
+    if isinstance(default, bool):
+        return yes_or_no(text)
+    return type(default)(text)
+
+
+def _shown(value):
+    return ",".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+
+
+class LanguageData:
+    """One language's data directory and alignments, and readers of their chunks.
+
+    scratch  directory for the labels' memory-mapped file
+    """
+
+    def __init__(self, args, data, alidir, scratch):
+        from steps.features.pipeline import make_front_end
+        from steps.nnet import labels
+        check_inputs(data, alidir)
+        self.args, self.alidir = args, Path(alidir)
+        self.data = DataDir(data)
+        self.front_end = make_front_end(data, args.cmvn, args.norm_vars, deltas=0)
+        self.transitions = labels.transitions_of([alidir])
+        self.labels = labels.write_labels(scratch / "labels", self.data, [alidir],
+                                          self.transitions, labels.lengths_of(self.data))
+        self.train_utts, self.valid_utts = sorted(self.labels.index), []
+        if args.held_out:
+            self.train_utts, self.valid_utts = labels.split_held_out(
+                self.data, args.held_out, args.seed, utts=self.labels.index)
+        log(f"{data}: {len(self.train_utts)} utterances to train on, {len(self.valid_utts)} of "
+            "other speakers held out")
+
+    def readers(self, left, right, subsampling, batch_size, soft_targets=None):
+        """ChunkReaders to train with and to validate with (None if nothing is held out)."""
+        from steps.nnet.chunks import ChunkReader
+        args = self.args
+        common = {"left": left, "right": right, "subsampling": subsampling,
+                  "chunk_out": max(1, args.chunk_frames // subsampling)}
+        train = ChunkReader(self.data, self.front_end, self.train_utts, self.labels,
+                            batch_size=batch_size, seed=args.seed,
+                            spec_augment=spec_augment_options(args), soft_targets=soft_targets,
+                            **common)
+        valid = ChunkReader(self.data, self.front_end, self.valid_utts, self.labels,
+                            batch_size=args.batch_size, seed=args.seed,
+                            **common) if self.valid_utts else None
+        return train, valid
+
+    def config(self, args, sizes, model, left, right):
+        """config.json of this language's network."""
+        from steps.nnet.architectures import macs_per_second, num_params
+        frame_shift = self.front_end["feats"].get("frame_shift", 0.01)
+        return {"arch": args.arch, "sizes": sizes, "feat_dim": model.input_shape[-1],
+                "frame_shift": frame_shift, "subsampling": sizes["subsampling"],
+                "left_context": left, "right_context": right,
+                "num_pdfs": self.transitions.num_pdfs, "num_params": num_params(model),
+                "macs_per_second": macs_per_second(model, frame_shift)}
+
+    def write(self, out, model, config, priors, rows):
+        """Everything that a network directory holds, into a directory."""
+        from steps.hmm.model import write_transitions
+        from steps.nnet import progress
+        from steps.nnet.network import write_network
+        out.mkdir(parents=True, exist_ok=True)
+        write_network(out, model, config, priors)
+        write_transitions(out / "final.mdl", self.transitions)
+        (out / "front_end.json").write_text(json.dumps(self.front_end, indent=1) + "\n")
+        for name in ("tree", "phones.txt"):
+            shutil.copyfile(self.alidir / name, out / name)
+        progress.write_log(out / "train.log.jsonl", rows)
+        progress.draw(out / "progress.png", rows, f"{config['arch']}, "
+                      f"{config['num_params'] / 1e6:.2f} million parameters")
+
+
+def describe(config):
+    """A network's size in words, for the log."""
+    return (f"{config['arch']}: {config['num_params'] / 1e6:.3f} million parameters, "
+            f"{config['macs_per_second'] / 1e6:.1f} million multiply-adds a second of speech, "
+            f"context {config['left_context']} + {config['right_context']} frames, "
+            f"one output every {config['subsampling']}")
+
+
+def summary_of(rows):
+    """The last line of a training's log."""
+    best = min(rows, key=lambda row: row["loss"] if row["valid_loss"] is None
+               else row["valid_loss"])
+    held_out = ("" if best["valid_loss"] is None else
+                f", held out {best['valid_loss']:.4f} ({100 * best['valid_accuracy']:.2f} % of "
+                "frames right)")
+    return f"{len(rows)} epochs, best {best['epoch']}: loss {best['loss']:.4f}{held_out}"
+
+
+def yes_or_no(text):
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"true or false, not {text}")
+    return text.lower() == "true"
+
+
+def above_zero(text):
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be above 0, not {text}")
+    return value
+
+
+def share_of(text):
+    value = float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"must be from 0 to below 1, not {text}")
+    return value
