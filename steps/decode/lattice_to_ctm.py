@@ -57,8 +57,8 @@ def ctm_rows(files, data, lang, model, args):
     from steps.decode.confidence import word_confidences
     from steps.decode.lattice import read_lattices
     from steps.decode.word_times import label_segments, word_segments
-    from steps.hmm.model import read_model
-    transitions, _ = read_model(model / "final.mdl")
+    from steps.hmm.model import read_transitions
+    transitions = read_transitions(model / "final.mdl")
     front_end = model / "front_end.json"
     shift = (json.loads(front_end.read_text("utf-8")) if front_end.is_file() else {}).get(
         "feats", {}).get("frame_shift", 0.01)

@@ -25,7 +25,7 @@ import numpy as np
 
 from steps.features.pipeline import FeaturePipeline
 from steps.hmm import training, triphones
-from steps.hmm.model import read_model
+from steps.hmm.model import check_phones, read_model
 from steps.hmm.tree import Tree
 from utils.step import Step, log
 
@@ -34,15 +34,9 @@ COPIED = ("final.mdl", "final.alimdl", "tree", "front_end.json", "final.mat", "p
 
 def main(argv=None):
     step = Step(__file__, __doc__, jobs=4)
-    step.add("--beam", type=float, default=10.0, help="of scaled scores, in nats (default 10)")
-    step.add("--retry-beams", type=beams, default=(40.0, 200.0), metavar="'40 200'",
-             help="beams of further attempts (default '40 200')")
     step.add("--fmllr-min-count", type=float, default=500.0,
              help="speech frames that a speaker needs to be adapted (default 500)")
-    step.add("data", help="data directory with features")
-    step.add("lang", help="lang directory")
-    step.add("srcdir", help="directory of the trained system")
-    step.add("alidir", help="directory of alignments to make")
+    add_options(step)
     args = step.parse(argv)
     if step.is_job:
         return align_share(args)
@@ -51,20 +45,37 @@ def main(argv=None):
     if step.up_to_date(args.alidir, inputs):
         return 0
     data, lang = training.open_data(args)
-    training.check_phones(source, lang)
+    check_phones(source, lang)
     read_model(source / "final.mdl")
     FeaturePipeline(data, *triphones.front_end_of(source))
     adapted = (source / "final.alimdl").is_file()
     num_jobs = step.num_jobs(len(data.spk2utt) if adapted else len(data.utts),
                              "speakers" if adapted else "utterances")
-    with step.output(args.alidir) as out:
-        step.run_jobs(num_jobs, Path(args.alidir) / "log", out)
-        summary = collect(args, data, out, num_jobs)
-        for name in COPIED:
+    return step.finish(run(step, data, num_jobs, COPIED))
+
+
+def add_options(step):
+    """Options and arguments of every step that aligns."""
+    step.add("--beam", type=float, default=10.0, help="of scaled scores, in nats (default 10)")
+    step.add("--retry-beams", type=beams, default=(40.0, 200.0), metavar="'40 200'",
+             help="beams of further attempts (default '40 200')")
+    step.add("data", help="data directory with features")
+    step.add("lang", help="lang directory")
+    step.add("srcdir", help="directory of the trained system")
+    step.add("alidir", help="directory of alignments to make")
+
+
+def run(step, data, num_jobs, copied):
+    """Run the jobs and make the directory of alignments of what they leave. Returns a summary."""
+    source, alidir = Path(step.args.srcdir), Path(step.args.alidir)
+    with step.output(alidir) as out:
+        step.run_jobs(num_jobs, alidir / "log", out)
+        summary = collect(data, out, num_jobs)
+        for name in copied:
             if (source / name).is_file():
                 shutil.copyfile(source / name, out / name)
         (out / "num_jobs").write_text(f"{num_jobs}\n")
-    return step.finish(summary)
+    return summary
 
 
 def align_share(args):
@@ -88,13 +99,18 @@ def align_share(args):
                          {s: t.astype(np.float32) for s, t in share.transforms.items()})
     answer = share.align(model, log_probs, beams)
     share.write_ali(work / f"ali.{args.job}.gz")
-    (work / f"summary.{args.job}.json").write_text(json.dumps(
-        {"failed": answer["failed"].tolist(), **{k: float(answer[k]) for k in (
-            "log_like", "frames", "retried")}}))
+    write_summary(args, **{k: answer[k].tolist() for k in ("failed", "log_like", "frames",
+                                                           "retried")})
     return 0
 
 
-def collect(args, data, out, num_jobs):
+def write_summary(args, failed, log_like, frames, retried):
+    """What collect() reads of one job: lines `utt why`, and sums over what it aligned."""
+    (Path(args.work) / f"summary.{args.job}.json").write_text(json.dumps(
+        {"failed": failed, "log_like": log_like, "frames": frames, "retried": retried}))
+
+
+def collect(data, out, num_jobs):
     """unaligned.txt and the summary from those of the jobs."""
     parts = []
     for job in range(1, num_jobs + 1):

@@ -1,6 +1,6 @@
 """final.mdl: transition model and Gaussian mixtures in one .npz file, JSON inside, no pickle.
 
-A network directory's final.mdl holds the transition model alone.
+A network directory's final.mdl holds the transition model alone. Beside it, phones.txt.
 """
 
 import io
@@ -12,6 +12,7 @@ import numpy as np
 
 from steps.hmm import gmm
 from steps.hmm.transitions import make_transitions
+from utils.lang.langdir import read_symbols
 from utils.step import UserError, write_atomic
 
 FORMAT = "graft-gmm-1"
@@ -38,6 +39,18 @@ def read_model(path):
 def read_transitions(path):
     """TransitionModel of a final.mdl, be it of a GMM or of a network directory."""
     return _transitions(*_read(path, (FORMAT, TRANSITIONS_FORMAT), TRANSITION_ARRAYS))
+
+
+def check_phones(source, lang):
+    """UserError unless a model directory's phones are those of a LangDir, with the same ids."""
+    trained, found = read_symbols(Path(source) / "phones.txt"), lang.phones
+    for phone in sorted(set(trained) | set(found)):
+        if not phone.startswith("#") and trained.get(phone) != found.get(phone):
+            raise UserError(
+                lang.path / "phones.txt", f"{phone} is {found.get(phone, 'not there')}, in "
+                f"{source}/phones.txt it is {trained.get(phone, 'not there')}",
+                "use the lang directory that the model was trained with, or make one with "
+                "prepare_lang.py --phone-symbol-table")
 
 
 def _write(path, kind, transitions, arrays):

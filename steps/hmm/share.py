@@ -4,17 +4,17 @@ The steps start one worker per job through utils/parallel/pool.py; each holds a 
 tasks: align, accumulate, and so on. Memory is bounded by the share, not by the corpus.
 """
 
+import functools
+
 import numpy as np
 
 from steps.features.transform import apply_affine
 from steps.hmm import ali, gmm
 from steps.hmm.fmllr import FmllrStats, compose, estimate_fmllr, identity
 from steps.hmm.mllt import MlltStats
-from steps.hmm.train_graph import GraphBuilder
+from steps.hmm.train_graph import GraphBuilder, read_lexicon
 from steps.hmm.transitions import TransitionModel
-from steps.hmm.viterbi import align
-
-ACOUSTIC_SCALE = 0.1     # of alignments, as in Kaldi
+from steps.hmm.viterbi import align_utt
 
 
 class Share:
@@ -50,12 +50,9 @@ class Share:
 
     def set_model(self, tree, topo):
         """Transition-ids and training graphs of a tree; returns L.fst."""
-        from kaldifst import StdVectorFst, arcsort
-
         transitions = TransitionModel.from_tree(topo, tree)
         self.transitions = transitions
-        lexicon = StdVectorFst.read(str(self.lang.path / "L.fst"))
-        arcsort(lexicon, sort_type="olabel")
+        lexicon = read_lexicon(self.lang)
         builder = GraphBuilder(lexicon, transitions, tree)
         self.graphs = {utt: builder.build(self.word_ids(utt)) for utt in self.utts}
         self.silence = np.isin(transitions.tid2phone, self.lang.silence_phones)
@@ -63,8 +60,7 @@ class Share:
 
     def word_ids(self, utt):
         """The transcript in word ids, words that the lang directory lacks as its OOV word."""
-        words, oov = self.lang.words, self.lang.oov_id
-        return [words.get(word, oov) for word in self.data.text[utt].split()]
+        return self.lang.word_ids(self.data.text[utt].split())
 
     def align(self, model, log_probs, beams):
         """Align every utterance; those that fail at one beam are tried at the next.
@@ -76,26 +72,15 @@ class Share:
         self.tids = {}
         log_like, retried, failed = 0.0, 0, []
         for utt in self.utts:
-            graph, span = self.graphs[utt], self.span[utt]
-            frames = span.stop - span.start
-            if graph is None or frames < graph.min_frames:
-                failed.append(f"{utt} " + (
-                    "its words have no pronunciation" if graph is None else
-                    f"{frames} frames are too few, its words need {graph.min_frames}"))
-                continue
-            pdfs, columns = np.unique(self.transitions.tuples[graph.state, 2], return_inverse=True)
-            scores = model.log_likes(self.feats[span], pdfs) * np.float32(ACOUSTIC_SCALE)
-            columns = columns.astype(np.int32)
-            for attempt, beam in enumerate(beams):
-                tids, score = align(graph, scores, columns, log_probs, beam)
-                if tids is not None:
-                    self.tids[utt] = tids
-                    log_like += score / ACOUSTIC_SCALE
-                    retried += attempt > 0
-                    break
+            feats = self.feats[self.span[utt]]
+            found = align_utt(self.graphs[utt], self.transitions, len(feats),
+                              functools.partial(model.log_likes, feats), log_probs, beams)
+            if found.tids is None:
+                failed.append(f"{utt} {found.why}")
             else:
-                failed.append(f"{utt} no path within beam {beams[-1]:g}: "
-                              "do its words match the sound?")
+                self.tids[utt] = found.tids
+                log_like += found.log_like
+                retried += found.attempt > 0
         return {"log_like": np.array(log_like), "frames": np.array(len(self.frames())),
                 "retried": np.array(retried), "counts": self.tid_counts(),
                 "failed": np.array(failed, str)}

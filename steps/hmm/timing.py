@@ -7,8 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from steps.hmm.ali import phones_of, read_ali
-from steps.hmm.model import read_model
-from steps.hmm.training import check_phones
+from steps.hmm.model import check_phones, read_transitions
 from utils.lang.word_align import align_words
 from utils.step import UserError, log
 
@@ -46,7 +45,7 @@ def read_timed(data, lang, alidir):
     """
     alidir = Path(alidir)
     check_phones(alidir, lang)
-    transitions, _ = read_model(alidir / "final.mdl")
+    transitions = read_transitions(alidir / "final.mdl")
     shift = frame_shift(alidir)
     data.require("text")
     alignments = read_ali(alidir, set(data.utts) & set(data.text))

@@ -36,6 +36,13 @@ class TrainGraph:
     min_frames: int
 
 
+def read_lexicon(lang):
+    """L.fst of a LangDir, sorted as GraphBuilder needs it."""
+    lexicon = kaldifst.StdVectorFst.read(str(lang.path / "L.fst"))
+    kaldifst.arcsort(lexicon, sort_type="olabel")
+    return lexicon
+
+
 class GraphBuilder:
     """Makes the TrainGraph of any transcript.
 

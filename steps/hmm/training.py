@@ -9,11 +9,11 @@ import numpy as np
 from steps.features.pipeline import FeaturePipeline, make_front_end
 from steps.hmm import gmm
 from steps.hmm.ali import first_of
-from steps.hmm.model import read_model
+from steps.hmm.model import check_phones, read_transitions
 from steps.hmm.share import Share
 from steps.hmm.topology import read_topo
 from utils.data.datadir import DataDir
-from utils.lang.langdir import LangDir, read_symbols
+from utils.lang.langdir import LangDir
 from utils.parallel.pool import WorkerPool
 from utils.step import UserError, log, positive
 
@@ -58,22 +58,10 @@ def lacks(data):
             for utt in data.utts if utt not in data.feats_scp or utt not in data.text]
 
 
-def check_phones(source, lang):
-    """UserError unless the model's phones are those of the lang directory."""
-    trained = read_symbols(source / "phones.txt")
-    found = lang.phones
-    for phone in sorted(set(trained) | set(found)):
-        if not phone.startswith("#") and trained.get(phone) != found.get(phone):
-            raise UserError(
-                lang.path / "phones.txt", f"{phone} is {found.get(phone, 'not there')}, in "
-                f"{source}/phones.txt it is {trained.get(phone, 'not there')}",
-                "use the lang directory that the model was trained with")
-
-
 def check_alignments(alidir, data, lang):
     """UserError unless there are alignments of the data, by a model of this lang directory."""
     alidir = Path(alidir)
-    transitions, _ = read_model(alidir / "final.mdl")
+    transitions = read_transitions(alidir / "final.mdl")
     check_phones(alidir, lang)
     if read_topo(lang.path / "topo").to_json() != transitions.topo.to_json():
         raise UserError(lang.path / "topo", f"is not the topology of {alidir}/final.mdl",

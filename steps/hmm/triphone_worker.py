@@ -8,7 +8,7 @@ import numpy as np
 from steps.hmm import gmm, training
 from steps.hmm.ali import read_ali
 from steps.hmm.lda import LdaStats
-from steps.hmm.model import read_model
+from steps.hmm.model import read_transitions
 from steps.hmm.tree import Tree
 from steps.hmm.tree_stats import accumulate
 from steps.hmm.triphones import front_end_of, read_transforms
@@ -46,7 +46,7 @@ class TriphoneWorker:
     def __init__(self, args):
         self.args, self.work = args, Path(args.work)
         self.share = training.worker_share(args, load=False)
-        self.old, _ = read_model(Path(args.alidir) / "final.mdl")
+        self.old = read_transitions(Path(args.alidir) / "final.mdl")
         self.alignments = read_ali(args.alidir, set(self.share.utts))
 
     def set_lda(self, m):

@@ -1,7 +1,47 @@
 """Best path of one utterance through its TrainGraph (Viterbi 1967; Rabiner 1989, section III.B)."""
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
+
+ACOUSTIC_SCALE = 0.1     # of alignments, as in Kaldi
+
+
+class Alignment(NamedTuple):
+    """tids int32 (num_frames,) and log_like, acoustic scores unscaled; attempt: index of the beam.
+
+    Where there is no path, tids is None and why says the reason.
+    """
+
+    tids: np.ndarray | None
+    log_like: float = 0.0
+    attempt: int = 0
+    why: str = ""
+
+
+def align_utt(graph, transitions, num_frames, log_likes, log_probs, beams):
+    """The best path at the first of the beams within which there is one.
+
+    graph      TrainGraph; None where the words have no pronunciation
+    log_likes  function: pdfs int (n,) -> float32 (num_frames, n), unscaled
+    log_probs  float32 (num_tids + 1,) of the transitions, scaled as graphs count them
+    beams      increasing, in nats of the scaled scores
+    returns    Alignment
+    """
+    if graph is None:
+        return Alignment(None, why="its words have no pronunciation")
+    if num_frames < graph.min_frames:
+        return Alignment(None, why=f"{num_frames} frames are too few, its words need "
+                                   f"{graph.min_frames}")
+    pdfs, columns = np.unique(transitions.tuples[graph.state, 2], return_inverse=True)
+    scores = log_likes(pdfs) * np.float32(ACOUSTIC_SCALE)
+    columns = columns.astype(np.int32)
+    for attempt, beam in enumerate(beams):
+        tids, score = align(graph, scores, columns, log_probs, beam)
+        if tids is not None:
+            return Alignment(tids, score / ACOUSTIC_SCALE, attempt)
+    return Alignment(None, why=f"no path within beam {beams[-1]:g}: do its words match the sound?")
 
 
 def align(graph, log_likes, columns, log_probs, beam=np.inf):
