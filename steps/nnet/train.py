@@ -51,7 +51,7 @@ def main(argv=None):
     from steps.nnet.trainer import Task, Trainer
     seed(args.seed)
     soft = read_soft_targets(args, language)
-    trunk, left, right = build_trunk(args.arch, sizes, language_dim(language))
+    trunk, left, right = build_trunk(args.arch, sizes, language.feat_dim)
     model = add_output(trunk, language.transitions.num_pdfs)
     config = language.config(args, sizes, model, left, right)
     train, valid = language.readers(left, right, sizes["subsampling"], args.batch_size, soft)
@@ -64,12 +64,6 @@ def main(argv=None):
         language.write(out, model, config, trainer.priors(trainer.tasks[0]), trainer.rows)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return step.finish(f"{args.dir}: {training.summary_of(trainer.rows)}")
-
-
-def language_dim(language):
-    """feat_dim of a LanguageData."""
-    from steps.features.pipeline import FeaturePipeline
-    return FeaturePipeline(language.data, language.front_end).raw_dim
 
 
 def read_soft_targets(args, language):

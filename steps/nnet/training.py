@@ -112,7 +112,7 @@ def parse_sizes(arch, text):
             sizes[name] = _like(sizes[name], value)
         except ValueError:
             raise UserError("--sizes", f"{name} cannot be {value!r}",
-                            f"such as {_shown(sizes[name])}") from None
+                            f"such as {shown(sizes[name])}") from None
     return sizes
 
 
@@ -125,7 +125,8 @@ def _like(default, text):
     return type(default)(text)
 
 
-def _shown(value):
+def shown(value):
+    """A size as --sizes takes it."""
     return ",".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
 
 
@@ -133,10 +134,11 @@ class LanguageData:
     """One language's data directory and alignments, and readers of their chunks.
 
     scratch  directory for the labels' memory-mapped file
+    .feat_dim  .frame_shift, s
     """
 
     def __init__(self, args, data, alidir, scratch):
-        from steps.features.pipeline import make_front_end
+        from steps.features.pipeline import FeaturePipeline, make_front_end
         from steps.nnet import labels
         check_inputs(data, alidir)
         self.args, self.alidir = args, Path(alidir)
@@ -149,6 +151,8 @@ class LanguageData:
         if args.held_out:
             self.train_utts, self.valid_utts = labels.split_held_out(
                 self.data, args.held_out, args.seed, utts=self.labels.index)
+        self.feat_dim = FeaturePipeline(self.data, self.front_end).raw_dim
+        self.frame_shift = self.front_end["feats"].get("frame_shift", 0.01)
         log(f"{data}: {len(self.train_utts)} utterances to train on, {len(self.valid_utts)} of "
             "other speakers held out")
 
@@ -170,12 +174,11 @@ class LanguageData:
     def config(self, args, sizes, model, left, right):
         """config.json of this language's network."""
         from steps.nnet.architectures import macs_per_second, num_params
-        frame_shift = self.front_end["feats"].get("frame_shift", 0.01)
         return {"arch": args.arch, "sizes": sizes, "feat_dim": model.input_shape[-1],
-                "frame_shift": frame_shift, "subsampling": sizes["subsampling"],
+                "frame_shift": self.frame_shift, "subsampling": sizes["subsampling"],
                 "left_context": left, "right_context": right,
                 "num_pdfs": self.transitions.num_pdfs, "num_params": num_params(model),
-                "macs_per_second": macs_per_second(model, frame_shift)}
+                "macs_per_second": macs_per_second(model, self.frame_shift)}
 
     def write(self, out, model, config, priors, rows):
         """Everything that a network directory holds, into a directory."""
@@ -228,4 +231,11 @@ def share_of(text):
     value = float(text)
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError(f"must be from 0 to below 1, not {text}")
+    return value
+
+
+def share_or_one(text):
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 1, not {text}")
     return value
