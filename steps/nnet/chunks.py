@@ -81,8 +81,10 @@ class ChunkReader:
         self.spec_augment = spec_augment
         self._labels = labels
         self._pipeline = FeaturePipeline(data, front_end)
-        self._feats = MappedMatrices(data.feats_scp)
-        self._soft = MappedMatrices(soft_targets) if soft_targets is not None else None
+        self._feats = MappedMatrices(data.feats_scp, f"{data.path}/feats.scp")
+        self._soft = None
+        if soft_targets is not None:
+            self._soft = MappedMatrices(soft_targets, "soft targets")
         self._first, self._lengths = np.array([labels.index[utt] for utt in self.utts]).T
         self.feat_dim = self._pipeline.raw_dim
         self.num_frames = int(self._lengths.sum())

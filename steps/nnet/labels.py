@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from steps.hmm.ali import each_ali
-from steps.hmm.model import read_model
+from steps.hmm.model import read_transitions
 from steps.nnet.mapped_archive import MappedFile, MappedMatrices
 from utils.data.audio import MAX_BROKEN
 from utils.data.tables import read_table, write_table
 from utils.step import UserError, log
 
 MAX_DIFFERENCE = 2       # frames between alignment and features, e.g. from other edges of windows
+MAX_SPEED = 2            # between a copy of unknown duration and its original
 RELEASE_AFTER = 64       # gathers, each of a batch
 HEADER_BYTES = 128       # of an .npy file of one dimension
 
@@ -35,6 +36,9 @@ class Labels:
         self._gathers = 0
         self.index = {utt: tuple(map(int, value.split()))
                       for utt, value in read_table(f"{prefix}.index").items()}
+        if any(first + count > len(self._pdfs) for first, count in self.index.values()):
+            raise UserError(path, f"has {len(self._pdfs)} frames, fewer than {prefix}.index",
+                            "the two are not of one run; make them again")
 
     def at(self, places):
         """int32 pdfs at an int array of places."""
@@ -57,7 +61,7 @@ def lengths_of(data):
 
 def transitions_of(ali_dirs):
     """The TransitionModel of alignments; UserError if they are of different trees."""
-    models = [read_model(Path(directory) / "final.mdl")[0] for directory in ali_dirs]
+    models = [read_transitions(Path(directory) / "final.mdl") for directory in ali_dirs]
     for directory, model in zip(ali_dirs, models, strict=True):
         if model.num_pdfs != models[0].num_pdfs \
                 or not np.array_equal(model.tuples, models[0].tuples):
@@ -97,7 +101,7 @@ def write_labels(prefix, data, ali_dirs, transitions, lengths):
                 pdfs = _pdfs(utt, tids, transitions) if targets else None
                 for target in targets:
                     count = lengths[target]
-                    expected = _expected(data, utt, target, len(pdfs))
+                    expected = _expected(data, utt, target, len(pdfs), count)
                     if not len(pdfs) or abs(expected - count) > MAX_DIFFERENCE:
                         wrong[target] = f"{target} ({count} frames, its alignment {expected:g})"
                         continue
@@ -170,20 +174,24 @@ def _copies(data, utts):
     return copies
 
 
-def _expected(data, utt, target, count):
-    """How many frames a copy should have if its original has count, by their durations."""
+def _expected(data, utt, target, aligned, count):
+    """How many frames a copy should have if its original has `aligned`, by their durations.
+
+    count   the frames it does have, which is all there is to go by where utt2dur has not both
+    """
     durations = data.utt2dur
     if utt == target:
-        return count
-    if utt in durations and target in durations and durations[utt] > 0:
-        return round(count * durations[target] / durations[utt], 1)
-    return count
+        return aligned
+    if durations.get(utt) and durations.get(target):
+        return round(aligned * durations[target] / durations[utt], 1)
+    return count if count / MAX_SPEED <= aligned <= count * MAX_SPEED else aligned
 
 
 def _pdfs(utt, tids, transitions):
     if len(tids) and not (tids.min() >= 1 and tids.max() <= transitions.num_tids):
-        raise UserError(utt, f"its alignment has a transition-id of {tids.max()}, and there are "
-                        f"{transitions.num_tids}", "it is of another model; align anew")
+        raise UserError(utt, f"its alignment has transition-ids {tids.min()} to {tids.max()}, "
+                        f"and there are 1 to {transitions.num_tids}",
+                        "it is of another model; align anew")
     return transitions.tid2pdf[tids]
 
 

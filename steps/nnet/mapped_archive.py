@@ -10,6 +10,7 @@ reads, so that a process does not seem to grow by the whole corpus as it goes th
 
 import mmap
 import struct
+import sys
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -73,10 +74,11 @@ class MappedMatrices:
     """The matrices of an scp table, by rows. May be used by several threads.
 
     scp   {utt: "path:offset"}
+    name  of the table, for messages
     """
 
-    def __init__(self, scp):
-        self._scp = scp
+    def __init__(self, scp, name="feats.scp"):
+        self._scp, self._name = scp, str(name)
         self._matrices = {}
         self._maps = OrderedDict()
         self._reader = MatrixReader()
@@ -133,11 +135,12 @@ class MappedMatrices:
 
     def _find(self, utt):
         if utt not in self._scp:
-            raise UserError("feats.scp", f"has no {utt}")
+            raise UserError(self._name, f"has no {utt}")
         spec = self._scp[utt].strip()
         path, _, offset = spec.rpartition(":")
         if not offset.isdigit():
             path, offset = spec, 0
+        path = sys.intern(path)      # of a few archives, and many matrices
         if not spec.endswith(("|", "]")):
             file = self._file(path)
             if file.bytes(int(offset), 2) == b"\0B":
@@ -172,6 +175,7 @@ def _parse_header(file, path, offset, utt):
             raise ValueError(f"{rows} x {cols} values, and the file ends {begin + need - len(file)}"
                              " bytes before the last")
     except (ValueError, struct.error) as error:
+        error = "its header is cut off" if isinstance(error, struct.error) else error
         raise UserError(f"{path}:{offset}", f"no Kaldi matrix of {utt} there ({error})",
                         BROKEN) from None
     return Matrix(path, kind, begin, rows, cols, low, span)
