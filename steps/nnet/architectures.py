@@ -1,0 +1,160 @@
+"""Acoustic networks: from features to the hidden layer that outputs of any number share.
+
+    trunk, left, right = build_trunk("tdnn", {"hidden_dim": 256}, feat_dim=40)
+    model = add_output(trunk, num_pdfs)       # features -> log-posteriors
+
+An architecture is a function from the input tensor to the hidden one; its keyword arguments are
+its sizes. Layers are named ("tdnn3.affine"), which is how parts of a network are found again.
+Where subsampling is 3, the first layer makes one frame of three and all others run at a third of
+the cost (Pundak and Sainath 2016); offsets are then in frames of 30 ms.
+"""
+
+import inspect
+
+from steps.nnet.layers import Crop, Scale, Splice
+from steps.nnet.size import context, macs_per_second, num_params
+from steps.nnet.tf import keras, tf
+from utils.step import UserError
+
+__all__ = ["ARCHITECTURES", "add_output", "build_trunk", "constrain", "macs_per_second",
+           "num_params", "semi_orthogonal", "sizes_of"]
+
+Dense = keras.layers.Dense
+
+
+def dnn(x, *, subsampling=3, hidden_dim=384, num_layers=4, window=12, dropout=0.1,
+        batchnorm_momentum=0.95):
+    """Feed-forward: y = f(xW + b) over one wide window of frames (Hinton et al. 2012)."""
+    x = Splice(around(window, subsampling), subsampling, name="dnn1.splice")(x)
+    for layer in range(1, num_layers + 1):
+        x = affine_relu(x, f"dnn{layer}", hidden_dim, dropout, batchnorm_momentum)
+    return x
+
+
+def tdnn(x, *, subsampling=3, hidden_dim=256, window=2, offsets=(1, 1, 2, 2, 3, 3), dropout=0.1,
+         batchnorm_momentum=0.95):
+    """Time delays: each layer sees its input at (-offset, 0, offset) (Peddinti et al. 2015)."""
+    x = Splice(around(window, subsampling), subsampling, name="input.splice")(x)
+    x = affine_relu(x, "input", hidden_dim, dropout, batchnorm_momentum)
+    for number, offset in enumerate(offsets, 1):
+        name = f"tdnn{number}"
+        y = Splice((-offset, 0, offset), name=f"{name}.splice")(x)
+        y = affine_relu(y, name, hidden_dim, dropout, batchnorm_momentum)
+        x = bypass(x, y, name, offset)
+    return x
+
+
+def tdnnf(x, *, subsampling=3, hidden_dim=384, bottleneck_dim=80, window=2,
+          offsets=(1, 1, 2, 2, 3, 3), bypass_scale=0.66, dropout=0.1, batchnorm_momentum=0.95):
+    """Factored time delays: a semi-orthogonal bottleneck in each layer (Povey et al. 2018)."""
+    x = Splice(around(window, subsampling), subsampling, name="input.splice")(x)
+    x = affine_relu(x, "input", hidden_dim, dropout, batchnorm_momentum)
+    for number, offset in enumerate(offsets, 1):
+        name = f"tdnnf{number}"
+        y = Splice((-offset, 0), name=f"{name}.splice_before")(x)
+        y = Dense(bottleneck_dim, use_bias=False, name=f"{name}.linear")(y)
+        y = Splice((0, offset), name=f"{name}.splice_after")(y)
+        y = affine_relu(y, name, hidden_dim, dropout, batchnorm_momentum)
+        x = bypass(x, y, name, offset, bypass_scale)
+    return x
+
+
+ARCHITECTURES = {"dnn": dnn, "tdnn": tdnn, "tdnnf": tdnnf}
+
+
+# parts of architectures
+
+def around(window, subsampling):
+    """Offsets of `window` frames on each side of the frames that become one."""
+    return range(-window, subsampling + window)
+
+
+def affine_relu(x, name, dim, dropout, momentum):
+    """Affine, relu, batch norm, dropout.
+
+    Dropout takes a dimension out of a whole chunk, as Kaldi's TDNN-F does: time makes frames so
+    alike that single numbers left out would be made up for by their neighbours.
+    """
+    x = Dense(dim, name=f"{name}.affine")(x)
+    x = keras.layers.ReLU(name=f"{name}.relu")(x)
+    x = keras.layers.BatchNormalization(momentum=momentum, name=f"{name}.batchnorm")(x)
+    if dropout:
+        x = keras.layers.SpatialDropout1D(dropout, name=f"{name}.dropout")(x)
+    return x
+
+
+def bypass(x, y, name, offset, scale=1.0):
+    """y + scale * x, of which y has lost `offset` frames on each side."""
+    x = Crop(offset, offset, name=f"{name}.crop")(x)
+    if scale != 1:
+        x = Scale(scale, name=f"{name}.scale")(x)
+    return keras.layers.Add(name=f"{name}.add")([x, y])
+
+
+# networks
+
+def sizes_of(arch):
+    """{name: default} of an architecture's sizes."""
+    return {name: parameter.default
+            for name, parameter in inspect.signature(_architecture(arch)).parameters.items()
+            if parameter.kind is parameter.KEYWORD_ONLY}
+
+
+def build_trunk(arch, sizes, feat_dim):
+    """The network without its output layer.
+
+    sizes    dict; what is missing has its default
+    returns  keras.Model, float32 (batch, left + subsampling * num_out + right, feat_dim) ->
+             (batch, num_out, hidden_dim); left and right context in input frames
+    """
+    known = sizes_of(arch)
+    for name in sizes:
+        if name not in known:
+            raise UserError(f"--{name.replace('_', '-')}", f"is no size of {arch}",
+                            f"there are {', '.join(known)}")
+    feats = keras.Input((None, feat_dim), name="feats")
+    trunk = keras.Model(feats, _architecture(arch)(feats, **sizes), name=arch)
+    left, right, _ = context(trunk)
+    return trunk, left, right
+
+
+def _architecture(arch):
+    if arch not in ARCHITECTURES:
+        raise UserError("--arch", f"there is no {arch}", f"take one of {', '.join(ARCHITECTURES)}")
+    return ARCHITECTURES[arch]
+
+
+def add_output(trunk, num_pdfs, name="output"):
+    """An output layer on a trunk: features -> log-posteriors (batch, num_out, num_pdfs).
+
+    The layers are the trunk's own, so that several outputs can share and train them.
+    """
+    logits = Dense(num_pdfs, name=name)(trunk.outputs[0])
+    log_posteriors = keras.layers.Activation("log_softmax", name="log_posteriors")(logits)
+    return keras.Model(trunk.inputs[0], log_posteriors, name=f"{trunk.name}_{name}")
+
+
+def semi_orthogonal(model):
+    """The factored matrices of a model, kernels (in, bottleneck) of its *.linear layers."""
+    return [layer.kernel for layer in model.layers if layer.name.endswith(".linear")]
+
+
+def constrain(weight):
+    """One step of a matrix towards orthogonal columns of one length (Povey et al. 2018, 2.3).
+
+    The length floats: W <- W - 4 v / a^2 W (P - a^2 I), P = W'W, a^2 = tr(PP) / tr(P). As in
+    Kaldi, v is 1/8, and less far from the goal, where the step could diverge.
+
+    weight   float32 (in, out); rows instead of columns if out > in
+    returns  float32 (in, out)
+    """
+    weight = tf.convert_to_tensor(weight)
+    if weight.shape[0] < weight.shape[1]:
+        return tf.transpose(constrain(tf.transpose(weight)))
+    dim = weight.shape[1]
+    product = tf.matmul(weight, weight, transpose_a=True)
+    trace, trace_of_square = tf.linalg.trace(product), tf.reduce_sum(product * product)
+    scale = trace_of_square / trace
+    ratio = trace_of_square * dim / (trace * trace)      # 1 where all singular values are equal
+    speed = tf.where(ratio > 1.1, 0.03125, tf.where(ratio > 1.02, 0.0625, 0.125))
+    return weight - 4 * speed / scale * tf.matmul(weight, product - scale * tf.eye(dim))
