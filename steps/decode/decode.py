@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Decode a data directory with a GMM-HMM and a graph, into lattices.
+"""Decode a data directory with a GMM-HMM or a network and a graph, into lattices.
 
 in   <graph>/HCLG.fst words.txt graph.json
      <data>/feats.scp cmvn.scp utt2spk
-     <model>/final.mdl front_end.json final.mat     <model> is the directory above <decode>
+     <model>/final.mdl front_end.json               <model> is the directory above <decode>
+     <model>/final.mat, or final.keras config.json priors of a network
 out  <decode>/lat.JOB.gz     Kaldi's archive of lattices, pruned to the lattice beam; transition-ids
                              to words, acoustic costs unscaled
      <decode>/num_jobs, log/decode.JOB.log          words and log-likelihood of each utterance
@@ -58,7 +59,8 @@ def inputs_of(args):
     model, graph, data = model_of(args), Path(args.graph), Path(args.data)
     return [*(graph / f for f in ("HCLG.fst", "words.txt", "graph.json")),
             *(data / f for f in ("feats.scp", "cmvn.scp", "utt2spk", "feats.json")),
-            *(model / f for f in ("final.mdl", "front_end.json", "final.mat"))]
+            *(model / f for f in ("final.mdl", "front_end.json", "final.mat", "final.keras",
+                                  "config.json", "priors"))]
 
 
 def model_of(args):
@@ -69,9 +71,8 @@ def model_of(args):
 def check_inputs(args):
     """The utterances to decode; UserErrors for what is not there or does not belong together."""
     from steps.decode.fingerprints import check_graph
-    from steps.features.pipeline import FeaturePipeline
-    from steps.hmm.model import read_model
-    from steps.hmm.triphones import front_end_of
+    from steps.nnet.jobs import check_network
+    from steps.nnet.network import is_network
     from utils.data.datadir import DataDir
     for name in {"beam", "lattice_beam", "first_beam", "acwt"} & set(vars(args)):
         if not 0 < getattr(args, name) < float("inf"):
@@ -83,22 +84,34 @@ def check_inputs(args):
     for path in (graph / "HCLG.fst", graph / "words.txt"):
         if not path.is_file():
             raise UserError(path, "no such file", "make it with steps/decode/make_graph.py")
-    transitions, gmm = read_model(model / "final.mdl")
+    if is_network(model):
+        transitions, feats = check_network(model, DataDir(args.data))[1:]
+    else:
+        transitions, feats = check_gmm(model, DataDir(args.data))
     check_graph(graph, model, transitions)
-    feats = FeaturePipeline(DataDir(args.data), *front_end_of(model))
-    if feats.dim != gmm.dim:
-        raise UserError(f"{args.data}/feats.scp", f"makes {feats.dim} values a frame, "
-                        f"{model}/final.mdl has {gmm.dim}", "make the features alike")
     return feats.utts
+
+
+def check_gmm(model, data):
+    """TransitionModel and FeaturePipeline; UserError unless the data's features fit the GMMs."""
+    from steps.features.pipeline import FeaturePipeline
+    from steps.hmm.model import read_model
+    from steps.hmm.triphones import front_end_of
+    transitions, gmm = read_model(model / "final.mdl")
+    feats = FeaturePipeline(data, *front_end_of(model))
+    if feats.dim != gmm.dim:
+        raise UserError(f"{data.path}/feats.scp", f"makes {feats.dim} values a frame, "
+                        f"{model}/final.mdl has {gmm.dim}", "make the features alike")
+    return transitions, feats
 
 
 def decode_share(args):
     """One job: lattices of its utterances and a summary into the work directory."""
     from steps.decode.lattice import write_lattices
-    from steps.decode.scorers import gmm_scorer
+    from steps.decode.scorers import scorer_of
     job = Job(args)
     write_lattices(job.work / f"lat.{args.job}.gz",
-                   job.lattices(gmm_scorer(job.model, job.data), job.utts))
+                   job.lattices(scorer_of(job.model, job.data, args.nj), job.utts))
     return job.finish()
 
 
@@ -109,12 +122,12 @@ class Job:
         from steps.decode.decoding import Tally
         from steps.decode.decoding_graph import DecodingGraph
         from steps.decode.lattice_decoder import DecodeOptions
-        from steps.hmm.model import read_model
+        from steps.hmm.model import read_transitions
         from utils.data.datadir import DataDir
         from utils.lang.langdir import read_symbols, symbol_list
         self.model, self.data, self.work = model_of(args), DataDir(args.data), Path(args.work)
         self.number = args.job
-        self.transitions, _ = read_model(self.model / "final.mdl")
+        self.transitions = read_transitions(self.model / "final.mdl")
         self.graph = DecodingGraph.read(Path(args.graph) / "HCLG.fst", self.transitions.tid2pdf)
         self.options = DecodeOptions(args.beam, args.lattice_beam, args.max_active,
                                      args.min_active, args.acwt)

@@ -1,6 +1,6 @@
 """Decoding one utterance after the other: scores in, lattices out.
 
-    for utt, lattice, words, log_like in decode_utts(graph, gmm_scorer(model, data), utts, options):
+    for utt, lattice, words, log_like in decode_utts(graph, scorer_of(model, data), utts, options):
 """
 
 import json
@@ -16,7 +16,8 @@ def decode_utts(graph, scorer, utts, options, tally=None):
     """Decode utterances one after the other.
 
     graph    DecodingGraph
-    scorer   utt -> float32 (num_frames, num_pdfs), log-likelihoods, unscaled
+    scorer   utt -> float32 (num_frames, num_pdfs), log-likelihoods, unscaled; or an iterator of
+             such blocks, of which one at a time is in memory
     options  DecodeOptions
     tally    Tally that is filled
     yields   (utt, Lattice, best words as ids, log-likelihood a frame of graph and scaled scores);
@@ -25,15 +26,20 @@ def decode_utts(graph, scorer, utts, options, tally=None):
     decoder = LatticeDecoder(graph, options)
     tally = tally or Tally()
     for utt in utts:
-        start = time.time()
+        start, search = time.time(), 0.0
+        decoder.init()
         scores = scorer(utt)
-        if not np.isfinite(scores).all():
-            raise UserError(utt, "the acoustic model gives scores that are no numbers",
-                            "look at the utterance's features")
-        search = time.time()
-        lattice = decoder.decode(scores)
+        for block in [scores] if isinstance(scores, np.ndarray) else scores:
+            if not np.isfinite(block).all():
+                raise UserError(utt, "the acoustic model gives scores that are no numbers",
+                                "look at the utterance's features")
+            search -= time.time()
+            decoder.advance(block)
+            search += time.time()
+        search -= time.time()
+        lattice = decoder.finalise()
         words, _, (graph_cost, acoustic_cost) = lattice.best_path(1.0 / options.acwt)
-        frames = len(scores)
+        frames = decoder.num_frames
         total = -(graph_cost + options.acwt * acoustic_cost)
         if not lattice.num_states:
             tally.failed.append(utt)
@@ -46,7 +52,7 @@ def decode_utts(graph, scorer, utts, options, tally=None):
                 log(f"{utt}: did not reach a final state")
         tally.last_frames = frames
         tally.seconds += time.time() - start
-        tally.decoder_seconds += time.time() - search
+        tally.decoder_seconds += time.time() + search
         yield utt, lattice, words, total / max(frames, 1)
 
 

@@ -2,6 +2,7 @@
 
     network = read_network("exp/tdnn")
     scores = network.log_likes(feats)      # float32 (num_frames, num_pdfs), for the decoder
+    for block in network.log_like_blocks(feats):      # the same, half a minute at a time
 """
 
 import io
@@ -16,12 +17,15 @@ from utils.step import UserError, write_atomic
 EPOCH = (1980, 1, 1, 0, 0, 0)      # the date in every .keras file, so that equal means equal
 FILES = ("final.keras", "config.json", "front_end.json", "priors", "final.mdl", "tree",
          "phones.txt")
+NEEDED = ("feat_dim", "num_pdfs", "subsampling", "left_context", "right_context")
 PRIOR_FLOOR = 1e-7
+BLOCK = 3000          # frames that are scored at once
+RECURRENT = {"rnn", "gru", "lstm", "blstm"}
 
 
 def is_network(directory):
     """True if a directory is a network's and not a GMM's."""
-    return (Path(directory) / "final.keras").is_file()
+    return any((Path(directory) / name).is_file() for name in ("final.keras", "config.json"))
 
 
 class Network:
@@ -36,19 +40,16 @@ class Network:
         self.model, self.config, self.log_priors = model, config, log_priors
         self.subsampling = config["subsampling"]
         self.context = config["left_context"], config["right_context"]
+        self.recurrent = config.get("arch") in RECURRENT
         self._run = None
 
     def log_posteriors(self, feats):
-        """One utterance: float32 (num_frames, feat_dim) -> (ceil(num_frames / subsampling), num_pdfs).
+        """One utterance, its edges padded by repeating the first and the last frame.
 
-        The edges are padded by repeating the first and the last frame.
+        feats    float32 (num_frames, feat_dim)
+        returns  float32 (ceil(num_frames / subsampling), num_pdfs)
         """
-        if self._run is None:
-            from steps.nnet.tf import tf
-            self._run = tf.function(
-                lambda x: self.model(x, training=False),
-                input_signature=[tf.TensorSpec((1, None, self.config["feat_dim"]), tf.float32)])
-        return self._run(pad(feats, *self.context, self.subsampling)[None]).numpy()[0]
+        return np.concatenate(list(self.log_posterior_blocks(feats)))
 
     def log_likes(self, feats):
         """Scaled log-likelihoods at every frame: posterior over prior (Bourlard & Morgan 1994).
@@ -56,12 +57,45 @@ class Network:
         feats    float32 (num_frames, feat_dim)
         returns  float32 (num_frames, num_pdfs), each output repeated `subsampling` times
         """
-        scores = self.log_posteriors(feats) - self.log_priors
-        return np.repeat(scores, self.subsampling, axis=0)[:len(feats)]
+        return np.concatenate(list(self.log_like_blocks(feats)))
+
+    def log_posterior_blocks(self, feats):
+        """log_posteriors, some frames after the other, so that memory is bounded by BLOCK.
+
+        Each block is scored with its whole context, so the cuts change nothing. Only a recurrent
+        network, which remembers more than its context, is given an utterance whole.
+        """
+        left, right = self.context
+        step = self.subsampling
+        padded = pad(np.asarray(feats, np.float32), left, right, step)
+        num_out = -(-len(feats) // step)
+        size = num_out if self.recurrent else max(1, BLOCK // step)
+        for start in range(0, num_out, max(1, size)):
+            end = min(start + size, num_out)
+            yield self._forward(padded[start * step:left + end * step + right])
+
+    def log_like_blocks(self, feats):
+        """log_likes, some frames after the other."""
+        left = len(feats)
+        for block in self.log_posterior_blocks(feats):
+            block = np.repeat(block - self.log_priors, self.subsampling, axis=0)[:left]
+            left -= len(block)
+            yield block
+
+    def _forward(self, padded):
+        """float32 (left + n * subsampling + right, feat_dim) -> log-posteriors (n, num_pdfs)."""
+        if self._run is None:
+            from steps.nnet.tf import tf
+            # One trace serves every length: the time axis is unknown, and XLA, which would
+            # compile for each length, is off.
+            self._run = tf.function(
+                lambda x: self.model(x, training=False),
+                input_signature=[tf.TensorSpec((1, None, self.config["feat_dim"]), tf.float32)])
+        return self._run(padded[None]).numpy()[0]
 
 
 def pad(feats, left, right, subsampling):
-    """An utterance with the context that the network needs, float32 (left + n * sub + right, dim)."""
+    """An utterance with the context that the network needs, float32 (left + n sub + right, dim)."""
     right += -len(feats) % subsampling
     return np.pad(feats, ((left, right), (0, 0)), mode="edge")
 
@@ -69,20 +103,31 @@ def pad(feats, left, right, subsampling):
 def read_network(directory):
     """The Network of a directory."""
     directory = Path(directory)
+    config = read_config(directory)
+    priors = read_priors(directory / "priors")
+    if len(priors) != config["num_pdfs"]:
+        raise UserError(directory / "priors", f"has {len(priors)} values, config.json "
+                        f"{config['num_pdfs']} pdfs", "train the network again")
+    model = load_model(directory / "final.keras")
+    return Network(model, config, np.log(np.maximum(priors, PRIOR_FLOOR)).astype(np.float32))
+
+
+def read_config(directory):
+    """The dict of a network directory's config.json, whose other files must be there too."""
+    directory = Path(directory)
     for name in ("final.keras", "config.json", "priors"):
         if not (directory / name).is_file():
             raise UserError(directory / name, "no such file", "train a network with steps/nnet")
     try:
         config = json.loads((directory / "config.json").read_text("utf-8"))
-        priors = read_priors(directory / "priors")
-        if len(priors) != config["num_pdfs"]:
-            raise UserError(directory / "priors", f"has {len(priors)} values, config.json "
-                            f"{config['num_pdfs']} pdfs", "train the network again")
-        model = load_model(directory / "final.keras")
-    except (ValueError, KeyError) as error:
+        missing = [name for name in NEEDED if not isinstance(config[name], int)]
+    except (ValueError, KeyError, TypeError) as error:
         raise UserError(directory / "config.json", f"is damaged ({error})",
                         "train the network again") from None
-    return Network(model, config, np.log(np.maximum(priors, PRIOR_FLOOR)).astype(np.float32))
+    if missing:
+        raise UserError(directory / "config.json", f"{missing[0]} is no number of frames or values",
+                        "train the network again")
+    return config
 
 
 def load_model(path):
