@@ -9,9 +9,9 @@ started but computed here, sample for sample the same.
 """
 
 import io
+import math
 import os
 import re
-import shlex
 import subprocess
 from pathlib import Path
 
@@ -19,13 +19,12 @@ import numpy as np
 import soundfile
 import soxr
 
+from utils.data import noise, reverb
+from utils.data.filters import COLOURS, Room, split_filters
 from utils.step import UserError, log
 
 MAX_BROKEN = 0.05       # share of utterances that may be skipped
 MAX_OVERSHOOT = 0.5     # s that a segment may end after its recording, as in extract-segments
-_FILTER = re.compile(
-    r"^(?:(?P<upstream>.*)\|)?\s*[^\s|]*\baudio_filter\.py\s+(?P<arguments>[^|]*)$")
-_SHELL = re.compile(r"[$`;&<>*?~(){}\[\]#!\\\n]")
 _SHORT = re.compile(r"^\s*data : (\d+) \(should be (\d+)\)", re.MULTILINE)
 _STREAM = 0x7FFFF000    # sizes from here on say that a pipe's writer did not know the length
 
@@ -145,39 +144,6 @@ def resample(samples, from_rate, to_rate):
 
 # our own filters
 
-def split_filters(rxfilename):
-    """(the rxfilename below, [("speed" or "volume", factor), ...] to apply to it in this order)"""
-    if not rxfilename.endswith("|"):
-        return rxfilename, []
-    match = _FILTER.match(rxfilename[:-1].rstrip())
-    if not match:
-        return rxfilename, []
-    try:
-        *options, source = words = shlex.split(match["arguments"])
-        filters = [(name.removeprefix("--"), float(value))
-                   for name, value in zip(options[::2], options[1::2], strict=True)]
-    except ValueError:
-        return rxfilename, []
-    upstream = (match["upstream"] or "").strip()
-    if _SHELL.search(match["arguments"]) and shlex.join(words) != match["arguments"]:
-        return rxfilename, []   # bash would do more than split it into words
-    if {name for name, _ in filters} - {"speed", "volume"} or (source == "-") != bool(upstream):
-        return rxfilename, []
-    below, earlier = split_filters(f"{upstream} |" if upstream else source)
-    return below, [*earlier, *filters]
-
-
-def add_filter(rxfilename, name, value):
-    """The rxfilename of a sound with its speed or volume multiplied by value."""
-    command = f"utils/data/audio_filter.py --{name} {value:g}"
-    if not rxfilename.endswith("|"):
-        return f"{command} {shlex.quote(rxfilename)} |"
-    upstream = rxfilename[:-1].strip()
-    if re.search(r"[;&\n]", upstream):
-        upstream = f"({upstream})"
-    return f"{upstream} | {command} - |"
-
-
 def apply_filters(samples, rate, filters):
     """float32 (num_samples, num_channels) as audio_filter.py writes it, 16 bits a sample."""
     for name, value in filters:
@@ -185,8 +151,13 @@ def apply_filters(samples, rate, filters):
             count = speed_length(len(samples), value)
             samples = resample(samples, rate * value, rate)[:count]
             samples = np.pad(samples, [(0, count - len(samples)), (0, 0)])
-        else:
+        elif name == "volume":
             samples = samples * np.float32(value)
+        elif name == "noise":
+            samples = noise.mix(samples, value.snr, [_noise_source(source, len(samples), rate)
+                                                     for source in value.sources])
+        else:
+            samples = reverb.reverberate(samples, *_response(value, rate))
         samples = np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.float32) / 32768
     return samples
 
@@ -195,22 +166,72 @@ def speed_length(count, factor):
     return round(count / factor)
 
 
+def _noise_source(source, count, rate):
+    """(first sample, float32 (at most count,)) of a filters.Source"""
+    if source.kind in COLOURS:
+        return 0, noise.coloured(source.kind, source.value, count, rate)
+    first = min(round(source.value * rate), count) if source.kind == "once" else 0
+    samples, found = read_part(source.rxfilename, source.value, count / rate) \
+        if source.kind == "loop" else read_audio(source.rxfilename, channel=0)
+    if found != rate:
+        samples = resample(samples, found, rate)
+    return first, samples[:count - first]
+
+
+def _response(value, rate):
+    """float32 (num_taps,) of a filters.Room or an impulse response's rxfilename; its time 0"""
+    if isinstance(value, Room):
+        return reverb.image_response(*value, rate), 0
+    samples, found = read_audio(value, channel=0)
+    if not samples.any():
+        raise _broken(value, "is silent, and no impulse response", "take it out of the list")
+    samples = samples if found == rate else resample(samples, found, rate)
+    return samples, reverb.direct_path(samples)
+
+
+def read_part(rxfilename, start, seconds):
+    """(num_samples,) of the first channel from start s on, over and over if too short; the rate.
+
+    Of a file only this part is read, of a pipe everything.
+    """
+    source, filters = split_filters(rxfilename.strip())
+    if filters or source.endswith("|"):
+        samples, rate = load(rxfilename.strip())
+        at, count = round(start * rate), math.ceil(seconds * rate) + 1
+    else:
+        with _open(source) as file:
+            rate, count = file.samplerate, math.ceil(seconds * file.samplerate) + 1
+            at = round(start * rate) % file.frames
+            if at + count <= file.frames:
+                file.seek(at)
+                samples, at = _decode(file, source, count), 0
+            else:
+                samples = _decode(file, source)
+    return np.take(samples[:, 0], np.arange(at, at + count), mode="wrap"), rate
+
+
 # reading
 
 def load(rxfilename, stdin=subprocess.DEVNULL):
     """float32 (num_samples, num_channels) and the rate; stdin is for the command of a pipe"""
     source, filters = split_filters(rxfilename)
     file = _open(io.BytesIO(_run(source, stdin)) if source.endswith("|") else source, source)
+    with file:
+        samples, rate = _decode(file, source), file.samplerate
+    return apply_filters(samples, rate, filters), rate
+
+
+def _decode(file, name, count=-1):
+    """float32 (num_samples, num_channels), up to count of them, from where the file stands."""
+    expected = file.frames if count < 0 else count
     try:
-        with file:
-            samples = file.read(dtype="float32", always_2d=True)
-            expected, rate = file.frames, file.samplerate
+        samples = file.read(count, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise _broken(source, f"cannot be decoded, {_reason(error)}") from None
+        raise _broken(name, f"cannot be decoded, {_reason(error)}") from None
     # An MP3's own count may be off by its encoder's delay.
     if len(samples) < expected - 0.02 * expected - 2000 or not len(samples):
-        raise _broken(source, f"truncated, {len(samples)} of {expected} samples")
-    return apply_filters(samples, rate, filters), rate
+        raise _broken(name, f"truncated, {len(samples)} of {expected} samples")
+    return samples
 
 
 def _open(source, name=None):

@@ -5,8 +5,9 @@ Each function adds to a scan.Problems. `tables` is {file name: scan.Scan}.
 
 from pathlib import Path
 
-from utils.data.audio import MAX_OVERSHOOT, AudioError, audio_info, read_audio, split_filters
+from utils.data.audio import MAX_OVERSHOOT, AudioError, audio_info, read_audio
 from utils.data.datadir import channel_number, invert, parse_segment, table_key
+from utils.data.filters import split_filters
 from utils.data.scan import scan_table
 from utils.step import UserError
 

@@ -16,8 +16,9 @@ e.g. utils/data/fix_data_dir.py data/train
 import shutil
 from pathlib import Path
 
-from utils.data.audio import AudioError, audio_info, read_audio, split_filters
+from utils.data.audio import AudioError, audio_info, read_audio
 from utils.data.datadir import NOT_TABLES, table_key
+from utils.data.filters import split_filters
 from utils.data.repair import Removed, clean_table, keep_common, repair_lengths, repair_values
 from utils.data.tables import write_table
 from utils.data.validate_data_dir import validate

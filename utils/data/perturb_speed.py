@@ -12,8 +12,8 @@ perturb_data_dir_speed_3way.sh.
 e.g. utils/data/perturb_speed.py 0.9,1.0,1.1 data/train data/train_sp
 """
 
-from utils.data.audio import add_filter
 from utils.data.datadir import DataDir
+from utils.data.filters import add_filter
 from utils.data.transform import (
     all_tables,
     check_target,

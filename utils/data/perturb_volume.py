@@ -12,8 +12,8 @@ e.g. utils/data/perturb_volume.py data/train_sp data/train_sp_vp
 
 import random
 
-from utils.data.audio import add_filter
 from utils.data.datadir import DataDir
+from utils.data.filters import add_filter
 from utils.data.transform import all_tables, check_target, data_files, drop_stale, write_data
 from utils.step import Step, UserError
 

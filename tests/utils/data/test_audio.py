@@ -8,14 +8,13 @@ import soundfile
 
 from utils.data.audio import (
     AudioError,
-    add_filter,
     audio_info,
     cut,
     for_each_utt,
     read_audio,
-    split_filters,
 )
 from utils.data.datadir import DataDir
+from utils.data.filters import add_filter, split_filters
 from utils.step import ROOT, UserError
 
 FORMATS = [("wav", None, None), ("flac", None, None), ("ogg", "OGG", "VORBIS"),
