@@ -141,6 +141,6 @@ def add_filter(rxfilename, name, value):
     if not rxfilename.endswith("|"):
         return f"{command} {shlex.quote(rxfilename)} |"
     upstream = rxfilename[:-1].strip()
-    if re.search(r"[;&\n]", upstream):
+    if re.search(r"[;&\n]", upstream) and not split_filters(rxfilename)[1]:
         upstream = f"({upstream})"
     return f"{upstream} | {command} - |"

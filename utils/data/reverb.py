@@ -27,7 +27,7 @@ def image_response(t60, size, source, mic, rate):
     reflection = -np.exp(-12 * np.log(10) * volume / (SOUND_SPEED * surface * t60))
     direct = np.linalg.norm(source - mic)
     count = max(round(t60 * rate), 1)
-    reach = direct + (count - 1) / rate * SOUND_SPEED
+    reach = direct + (count - 0.5) / rate * SOUND_SPEED
     (x2, x_gain), y, z = (_images(*axis, reflection, reach)
                           for axis in zip(size, source, mic, strict=True))
     # Images of the y-z plane by distance, so that each x takes those from the first on.
