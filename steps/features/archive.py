@@ -44,6 +44,23 @@ class MatrixWriter:
         kaldiio.save_ark(self._file, {key: matrix}, compression_method=method)
         self.index[key] = f"{self.final_path}:{offset}"
 
+    def write_blocks(self, key, num_rows, blocks):
+        """Append one matrix that comes in blocks of its rows, of which one is in memory.
+
+        num_rows  of the whole;  blocks  iterable of float32 (some rows, num_cols), uncompressed
+        """
+        self._file.write(f"{key} ".encode())
+        offset, written = self._file.tell(), 0
+        for block in blocks:
+            if not written:
+                self._file.write(struct.pack("<2s3sbibi", b"\0B", b"FM ", 4, num_rows, 4,
+                                             block.shape[1]))
+            self._file.write(np.ascontiguousarray(block, "<f4").tobytes())
+            written += len(block)
+        if written != num_rows:
+            raise ValueError(f"{key} has {written} rows and not {num_rows}")
+        self.index[key] = f"{self.final_path}:{offset}"
+
     def close(self):
         self._file.close()
 

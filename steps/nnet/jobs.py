@@ -7,7 +7,7 @@ from pathlib import Path
 from steps.features.pipeline import FeaturePipeline
 from steps.hmm.model import read_transitions
 from steps.nnet.network import read_config, read_network
-from utils.step import UserError
+from utils.step import UserError, log
 
 
 def check_network(directory, data):
@@ -44,4 +44,6 @@ def network_of(directory, num_jobs):
     """
     if num_jobs > 1:
         os.environ.setdefault("GRAFT_THREADS", "1")
+    from steps.nnet.tf import devices
+    log(f"{directory}: network on {devices()}")
     return read_network(directory)

@@ -1,6 +1,6 @@
-"""GMM-HMM systems of the tiny corpus, each made once for the whole session, when first asked for.
+"""GMM-HMM systems and a network of the tiny corpus, each made once for the whole session.
 
-Nothing is to be written into their directories.
+They are made when first asked for. Nothing is to be written into their directories.
 """
 
 import shutil
@@ -67,3 +67,10 @@ def tri3b_ali(speech, tri3b):
     align.main(["--nj", "1", "--fmllr-min-count", "100", speech.train, speech.lang, tri3b,
                 speech.root / "tri3b_ali"])
     return speech.root / "tri3b_ali"
+
+
+@pytest.fixture(scope="session")
+def network(speech, mono_ali):
+    """A network directory of the monophone system's pdfs, one output for three frames."""
+    from tests.steps.small_network import make_network
+    return make_network(speech.root / "network", speech.train, mono_ali)

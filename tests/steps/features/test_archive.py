@@ -148,3 +148,16 @@ def test_pickles_are_refused(tmp_path):
     (tmp_path / "p.ark").write_bytes(b"u1 PKL" + pickle.dumps([1]))
     with pytest.raises(UserError, match="pickle"):
         MatrixReader().read(f"{tmp_path}/p.ark:3")
+
+
+def test_blocks_of_rows_make_the_same_bytes(tmp_path):
+    matrix = random_matrix(11)
+    with MatrixWriter(tmp_path / "whole.ark") as whole, MatrixWriter(tmp_path / "cut.ark") as cut:
+        for key in ("first", "zweite-ä"):
+            whole.write(key, matrix)
+            cut.write_blocks(key, 11, iter([matrix[:4], matrix[4:8], matrix[8:]]))
+    assert (tmp_path / "whole.ark").read_bytes() == (tmp_path / "cut.ark").read_bytes()
+    assert [v.rpartition(":")[2] for v in whole.index.values()] == [
+        v.rpartition(":")[2] for v in cut.index.values()]
+    with MatrixWriter(tmp_path / "short.ark") as short, pytest.raises(ValueError, match="4 rows"):
+        short.write_blocks("utt", 11, [matrix[:4]])
