@@ -3,7 +3,7 @@
 import numpy as np
 
 SLOPES = {"white": 0.0, "pink": -0.5, "brown": -1.0}   # of the amplitude's power of frequency
-FLAT_BELOW = 50.0     # Hz; a brown noise's power would else be where nobody hears it
+FLAT_BELOW = 100.0    # Hz; a brown noise would else have its power below all speech
 MAX_PERIOD = 1 << 20  # samples; longer noise repeats, without a seam
 
 
