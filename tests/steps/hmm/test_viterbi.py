@@ -5,7 +5,7 @@ import pytest
 from hmmlearn.hmm import CategoricalHMM
 
 from steps.hmm.train_graph import TrainGraph
-from steps.hmm.viterbi import align
+from steps.hmm.viterbi import ACOUSTIC_SCALE, align, align_utt
 from tests.steps.hmm.small import builder_of, make_lang
 
 
@@ -190,3 +190,39 @@ def test_every_path_is_legal(small):
                 assert transitions.tid2hmm_state[after] == transitions.tid2next[before]
                 assert transitions.tid2phone[after] == transitions.tid2phone[before]
         assert transitions.tid_is_final[tids[-1]]
+
+
+def test_scores_of_pdfs_align_an_utterance(small):
+    """Columns come by pdf, scores are scaled within and given back unscaled."""
+    graph, transitions = small
+    by_pdf = np.random.default_rng(5).normal(size=(30, transitions.num_pdfs)).astype(np.float32)
+    log_probs = transitions.scaled_log_probs()
+    expected, score = align(graph, by_pdf * np.float32(ACOUSTIC_SCALE),
+                            transitions.tuples[graph.state, 2], log_probs)
+    asked = []
+
+    def log_likes(pdfs):
+        asked.append(len(set(pdfs.tolist())))
+        return by_pdf[:, pdfs]
+
+    found = align_utt(graph, transitions, 30, log_likes, log_probs, (1e-4, 500))
+    assert np.array_equal(found.tids, expected)
+    assert found.log_like == pytest.approx(score / ACOUSTIC_SCALE)
+    assert found.attempt == 1
+    assert asked == [len(np.unique(transitions.tuples[graph.state, 2]))]
+
+
+def test_why_an_utterance_does_not_align(small):
+    graph, transitions = small
+    log_probs = transitions.scaled_log_probs()
+
+    def flat(pdfs):
+        return np.zeros((30, len(pdfs)), np.float32)
+
+    for given, frames, beams, why in [
+            (None, 30, (10,), "its words have no pronunciation"),
+            (graph, 3, (10,), rf"3 frames are too few, its words need {graph.min_frames}"),
+            (graph, 30, (1e-5, 1e-4), "no path within beam 0.0001")]:
+        found = align_utt(given, transitions, frames, flat, log_probs, beams)
+        assert found.tids is None
+        assert found.why.startswith(why)
