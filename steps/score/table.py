@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""Compare systems, each trained from several seeds: mean WER and spread, size, cost, significance.
+
+in   NAME=<decode>[,<decode>...]       decode directories of one system, a seed each, all scored by
+                                       steps/score/score.py on the same references
+     <decode>/../config.json train.log.jsonl   of networks: parameters, multiply-adds, seconds
+out  stdout, and --out: one line a system
+
+WER is the mean over seeds, its spread the sample standard deviation. With --baseline, p is the
+share of paired bootstrap replicates (Bisani & Ney 2004) in which the system has no fewer errors
+than the baseline; a system's errors in an utterance are those of all its seeds together.
+
+e.g. steps/score/table.py --baseline tri3b tri3b=exp/tri3b/decode_test \\
+       tdnn=exp/nnet/tdnn/0/decode_test,exp/nnet/tdnn/1/decode_test
+"""
+
+import json
+from pathlib import Path
+from statistics import mean, median, stdev
+
+import numpy as np
+
+from steps.score.bootstrap import NUM_REPLICATES, paired_comparison
+from steps.score.compare_wer import check_same_references
+from steps.score.details import COLUMNS, read_utt_table
+from utils.step import Step, UserError, write_atomic
+
+HEAD = ("system", "%WER", "+-", "seeds", "%CER", "relative", "p", "parameters", "MACs/s", "s/epoch")
+
+
+def main(argv=None):
+    step = Step(__file__, __doc__)
+    step.add("--baseline", default="", metavar="NAME", help="system to compare the others with")
+    step.add("--out", default="", help="file to write the table to as well")
+    step.add("systems", nargs="+", metavar="NAME=DECODE,...")
+    args = step.parse(argv)
+    systems = dict(map(_named, args.systems))
+    if args.baseline and args.baseline not in systems:
+        raise UserError("--baseline", f"no system is called {args.baseline}",
+                        f"there are {', '.join(systems)}")
+    first = next(iter(systems.values()))[0]
+    for decodes in systems.values():
+        for decode in decodes:
+            check_same_references(first, decode)
+    rows = [row(name, decodes, systems.get(args.baseline)) for name, decodes in systems.items()]
+    text = aligned([HEAD, *rows])
+    print(text, end="")
+    if args.out:
+        write_atomic(args.out, text)
+    return step.finish(f"{len(systems)} systems, {sum(map(len, systems.values()))} decodings")
+
+
+def row(name, decodes, baseline):
+    """One line's cells.
+
+    decodes, baseline  lists of decode directories; baseline may be None
+    """
+    summaries = [json.loads((d / "scoring/summary.json").read_text("utf-8")) for d in decodes]
+    wers = [summary["wer"]["percent"] for summary in summaries]
+    cells = [name, f"{mean(wers):.2f}", f"{stdev(wers):.2f}" if len(wers) > 1 else "",
+             " ".join(f"{wer:.2f}" for wer in wers) if len(wers) > 1 else "",
+             f"{mean(summary['cer']['percent'] for summary in summaries):.2f}"]
+    if baseline and baseline != decodes:
+        base, p = compare(baseline, decodes)
+        cells += [f"{100 * (mean(wers) / base - 1):+.1f} %", f"{p:.4f}"]
+    else:
+        cells += ["", ""]
+    return cells + cost(decodes)
+
+
+def compare(baseline, decodes):
+    """WER of the baseline, and the share of replicates in which the others are no better."""
+    words, base = errors_of(baseline)
+    _, errors = errors_of(decodes)
+    # As many errors as if each side had been decoded once for each seed of the other.
+    result = paired_comparison(base * len(decodes), errors * len(baseline),
+                               words * len(decodes) * len(baseline),
+                               num_replicates=NUM_REPLICATES)
+    return 100 * base.sum() / (words.sum() * len(baseline)), 1 - result["better"]
+
+
+def errors_of(decodes):
+    """int (num_utts,): words, and errors of all decode directories together."""
+    tables = [read_utt_table(d / "scoring/utts.tsv")[2] for d in decodes]
+    start = COLUMNS.index("words")
+    return tables[0][:, start], np.sum([t[:, start + 1:start + 4].sum(1) for t in tables], 0)
+
+
+def cost(decodes):
+    """Parameters, multiply-adds a second of speech, seconds an epoch; empty if not a network's."""
+    directory = decodes[0].parent
+    if not (directory / "config.json").is_file():
+        return ["", "", ""]
+    config = json.loads((directory / "config.json").read_text("utf-8"))
+    seconds = [json.loads(line)["seconds"] for decode in decodes for line in
+               (decode.parent / "train.log.jsonl").read_text("utf-8").splitlines()]
+    return [f"{config['num_params'] / 1e6:.2f} M", f"{config['macs_per_second'] / 1e6:.1f} M",
+            f"{median(seconds):.1f}"]
+
+
+def aligned(rows):
+    """Rows of cells as lines, the first column to the left and the others to the right."""
+    rows = [row + [""] * (len(rows[0]) - len(row)) for row in map(list, rows)]
+    filled = [i for i in range(len(rows[0])) if any(row[i] for row in rows[1:])]
+    widths = [max(len(row[i]) for row in rows) for i in filled]
+    return "".join("  ".join(row[i].ljust(width) if i == 0 else row[i].rjust(width)
+                             for i, width in zip(filled, widths, strict=True)).rstrip() + "\n"
+                   for row in rows)
+
+
+def _named(text):
+    name, equals, decodes = text.partition("=")
+    if not (name and equals and decodes):
+        raise UserError(text, "is no system", "expected NAME=DECODE,DECODE")
+    paths = [Path(decode) for decode in decodes.split(",")]
+    for path in paths:
+        if not (path / "scoring/summary.json").is_file():
+            raise UserError(path, "not scored yet", "run steps/score/score.py")
+    return name, paths
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
