@@ -11,7 +11,8 @@ the cost (Pundak and Sainath 2016); offsets are then in frames of 30 ms.
 
 import inspect
 
-from steps.nnet.layers import Crop, Scale, Splice
+from steps.nnet.layers import Crop, LookAhead, Scale, Splice
+from steps.nnet.recurrence import CELLS, Recurrence
 from steps.nnet.size import context, macs_per_second, num_params
 from steps.nnet.tf import keras, tf
 from utils.step import UserError
@@ -31,16 +32,36 @@ def dnn(x, *, subsampling=3, hidden_dim=384, num_layers=4, window=12, dropout=0.
     return x
 
 
+def cnn(x, *, subsampling=3, channels=(32, 48, 64), hidden_dim=256, window=2,
+        offsets=(1, 2, 3, 3), dropout=0.1, batchnorm_momentum=0.95):
+    """Convolutions over time and frequency, each halving frequency, then time delays.
+
+    (Abdel-Hamid et al. 2014.)
+    """
+    feat_dim = x.shape[-1]
+    x = keras.layers.Reshape((-1, feat_dim, 1), name="cnn.image")(x)
+    for number, dim in enumerate(channels, 1):
+        name = f"cnn{number}"
+        time, stride = (subsampling + 2 * window, subsampling) if number == 1 else (3, 1)
+        # Features have mean 0 by now: zeros beyond the lowest and the highest are no edge.
+        x = keras.layers.ZeroPadding2D(((0, 0), (1, 1)), name=f"{name}.pad")(x)
+        x = keras.layers.Conv2D(dim, (time, 3), (stride, 2), name=f"{name}.conv")(x)
+        x = keras.layers.ReLU(name=f"{name}.relu")(x)
+        x = batchnorm(x, name, batchnorm_momentum)
+    x = keras.layers.Reshape((-1, x.shape[2] * x.shape[3]), name="cnn.flat")(x)
+    x = affine_relu(x, "input", hidden_dim, dropout, batchnorm_momentum)
+    for number, offset in enumerate(offsets, 1):
+        x = tdnn_layer(x, f"tdnn{number}", offset, hidden_dim, dropout, batchnorm_momentum)
+    return x
+
+
 def tdnn(x, *, subsampling=3, hidden_dim=256, window=2, offsets=(1, 1, 2, 2, 3, 3), dropout=0.1,
          batchnorm_momentum=0.95):
     """Time delays: each layer sees its input at (-offset, 0, offset) (Peddinti et al. 2015)."""
     x = Splice(around(window, subsampling), subsampling, name="input.splice")(x)
     x = affine_relu(x, "input", hidden_dim, dropout, batchnorm_momentum)
     for number, offset in enumerate(offsets, 1):
-        name = f"tdnn{number}"
-        y = Splice((-offset, 0, offset), name=f"{name}.splice")(x)
-        y = affine_relu(y, name, hidden_dim, dropout, batchnorm_momentum)
-        x = bypass(x, y, name, offset)
+        x = tdnn_layer(x, f"tdnn{number}", offset, hidden_dim, dropout, batchnorm_momentum)
     return x
 
 
@@ -59,7 +80,41 @@ def tdnnf(x, *, subsampling=3, hidden_dim=384, bottleneck_dim=80, window=2,
     return x
 
 
-ARCHITECTURES = {"dnn": dnn, "tdnn": tdnn, "tdnnf": tdnnf}
+def rnn(x, *, subsampling=3, hidden_dim=384, num_layers=3, window=2, warm_up=12, look_ahead=5,
+        dropout=0.1):
+    """Simple recurrent layers with tanh."""
+    return recurrent(x, "rnn", subsampling, hidden_dim, num_layers, window, warm_up, look_ahead,
+                     dropout)
+
+
+def gru(x, *, subsampling=3, hidden_dim=288, num_layers=2, window=2, warm_up=12, look_ahead=5,
+        dropout=0.1):
+    """Gated recurrent units."""
+    return recurrent(x, "gru", subsampling, hidden_dim, num_layers, window, warm_up, look_ahead,
+                     dropout)
+
+
+def lstm(x, *, subsampling=3, hidden_dim=256, num_layers=2, window=2, warm_up=12, look_ahead=5,
+         dropout=0.1):
+    """Long short-term memory from left to right."""
+    return recurrent(x, "lstm", subsampling, hidden_dim, num_layers, window, warm_up, look_ahead,
+                     dropout)
+
+
+def blstm(x, *, subsampling=3, hidden_dim=144, num_layers=2, window=2, warm_up=12, dropout=0.1):
+    """Long short-term memory in both directions, hidden_dim each (Graves and Schmidhuber 2005)."""
+    x = Splice(around(window, subsampling), subsampling, name="input.splice")(x)
+    for number in range(1, num_layers + 1):
+        name = f"blstm{number}"
+        sides = [recurrent_layer(x, f"{name}.{side}", "lstm", hidden_dim, side == "backward")
+                 for side in ("forward", "backward")]
+        x = keras.layers.Concatenate(name=f"{name}.concat")(sides)
+        x = drop(x, name, dropout)
+    return Crop(warm_up, warm_up, name="warm_up")(x)
+
+
+ARCHITECTURES = {"dnn": dnn, "cnn": cnn, "rnn": rnn, "gru": gru, "lstm": lstm, "blstm": blstm,
+                 "tdnn": tdnn, "tdnnf": tdnnf}
 
 
 # parts of architectures
@@ -70,17 +125,52 @@ def around(window, subsampling):
 
 
 def affine_relu(x, name, dim, dropout, momentum):
-    """Affine, relu, batch norm, dropout.
-
-    Dropout takes a dimension out of a whole chunk, as Kaldi's TDNN-F does: time makes frames so
-    alike that single numbers left out would be made up for by their neighbours.
-    """
+    """Affine, relu, batch norm, dropout."""
     x = Dense(dim, name=f"{name}.affine")(x)
     x = keras.layers.ReLU(name=f"{name}.relu")(x)
-    x = keras.layers.BatchNormalization(momentum=momentum, name=f"{name}.batchnorm")(x)
-    if dropout:
-        x = keras.layers.SpatialDropout1D(dropout, name=f"{name}.dropout")(x)
-    return x
+    return drop(batchnorm(x, name, momentum), name, dropout)
+
+
+def batchnorm(x, name, momentum):
+    """Mean 0 and variance 1, then a learnt scale and offset; momentum is of the running mean."""
+    return keras.layers.BatchNormalization(momentum=momentum, name=f"{name}.batchnorm")(x)
+
+
+def drop(x, name, dropout):
+    """Dropout takes a dimension out of a whole chunk, as in Kaldi's TDNN-F.
+
+    Neighbouring frames are so alike that they would make up for single numbers left out.
+    """
+    if not dropout:
+        return x
+    return keras.layers.SpatialDropout1D(dropout, name=f"{name}.dropout")(x)
+
+
+def tdnn_layer(x, name, offset, dim, dropout, momentum):
+    """A time-delay layer and the way around it."""
+    y = Splice((-offset, 0, offset), name=f"{name}.splice")(x)
+    y = affine_relu(y, name, dim, dropout, momentum)
+    return bypass(x, y, name, offset)
+
+
+def recurrent(x, kind, subsampling, hidden_dim, num_layers, window, warm_up, look_ahead, dropout):
+    """Recurrent layers that answer `look_ahead` frames later than they hear.
+
+    The first `warm_up` frames of a chunk only bring the states from zero to where they would be.
+    Both are in frames after subsampling.
+    """
+    x = Splice(around(window, subsampling), subsampling, name="input.splice")(x)
+    for number in range(1, num_layers + 1):
+        x = recurrent_layer(x, f"{kind}{number}", kind, hidden_dim)
+        x = drop(x, f"{kind}{number}", dropout)
+    x = LookAhead(look_ahead, name="look_ahead")(x)
+    return Crop(warm_up, name="warm_up")(x)
+
+
+def recurrent_layer(x, name, kind, dim, backward=False):
+    """What the gates get from the input, then what they get from their own past."""
+    x = Dense(CELLS[kind][1] * dim, name=f"{name}.affine")(x)
+    return Recurrence(kind, backward, name=f"{name}.recurrence")(x)
 
 
 def bypass(x, y, name, offset, scale=1.0):

@@ -9,9 +9,6 @@ import math
 
 from steps.nnet.tf import keras
 
-# gates of a recurrent layer: one matrix each over its input and its last output
-GATES = {"SimpleRNN": 1, "GRU": 3, "LSTM": 4}
-
 
 def context(model):
     """(left, right, stride) of the model's first output, in input frames.
@@ -33,10 +30,18 @@ def contexts(model):
             raise ValueError(f"{layer.name} joins frames of different times: "
                              f"(left, right, stride) = {sorted(before)}")
         left, right, stride = before.pop()
-        more_left, more_right, more_stride = getattr(layer, "context", (0, 0, 1))
+        more_left, more_right, more_stride = layer_context(layer)
         found[id(output)] = (left + stride * more_left, right + stride * more_right,
                              stride * more_stride)
     return found
+
+
+def layer_context(layer):
+    """(left, right, stride) of one layer, in frames of its input."""
+    if isinstance(layer, keras.layers.Conv2D):
+        more = layer.kernel_size[0] - layer.strides[0]
+        return more // 2, more - more // 2, layer.strides[0]
+    return getattr(layer, "context", (0, 0, 1))
 
 
 def calls(model):
@@ -69,11 +74,6 @@ def macs_per_frame(layer, output):
 
     What works on each number by itself (relu, batch norm, addition) is not counted.
     """
-    if isinstance(layer, keras.layers.Bidirectional):
-        return sum(macs_per_frame(side, output)
-                   for side in (layer.forward_layer, layer.backward_layer))
-    if type(layer).__name__ in GATES:
-        return sum(math.prod(v.shape) for v in (layer.cell.kernel, layer.cell.recurrent_kernel))
     kernel = getattr(layer, "kernel", None)
     if kernel is None:
         return 0
