@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tests.an4_layout import make_an4, subset_an4
+from tests.speechocean762_layout import make_speechocean762
 from utils.step import ROOT
 
 CORPORA = ROOT.parent / "shared/corpora"   # real speech, where a developer has put it
@@ -56,8 +57,9 @@ def assert_nothing_to_do(log):
     assert len(steps) - len(always) == len(idle) > 10, "\n".join(steps)
 
 
-@pytest.mark.parametrize("recipe", [ROOT / "run.sh", ROOT / "egs/an4/run.sh"],
-                         ids=["root", "an4"])
+@pytest.mark.parametrize("recipe", [ROOT / "run.sh", ROOT / "egs/an4/run.sh",
+                                    ROOT / "egs/speechocean762/run.sh"],
+                         ids=["root", "an4", "speechocean762"])
 def test_help_and_mistakes(recipe):
     command = ["bash", recipe]
     text = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True).stdout
@@ -79,6 +81,21 @@ def test_an4_recipe_on_a_tiny_corpus(tiny, tmp_path):
     assert "chosen on" in (tmp_path / "exp/results").read_text()
     assert "(Kaldi's way)" in (tmp_path / "exp/results").read_text()
     assert_nothing_to_do(run(ROOT / "egs/an4/run.sh", *options))
+
+
+def test_speechocean762_recipe_on_a_tiny_corpus(tiny, tmp_path):
+    # The held-out speakers' systems are trained as AN4's are, which is tested above.
+    conf = quick_conf(ROOT / "egs/speechocean762", tmp_path / "conf")
+    corpus = make_speechocean762(tmp_path / "speechocean762", tiny)
+    run(ROOT / "egs/speechocean762/run.sh", "--corpus", corpus, "--data", tmp_path / "data",
+        "--dict", tmp_path / "data/dict", "--exp", tmp_path / "exp", "--conf", conf,
+        "--hold-out", 0, "--nj", 1)
+    table = results(tmp_path / "exp/results")
+    assert list(table) == ["mono", "tri1", "tri2b", "tri3b"]
+    assert all(wer < 40 for wer, _ in table.values()), table
+    scoring = tmp_path / "exp/tri3b/decode_test/scoring"
+    assert "agegroup child, 5 utterances" in (scoring / "by_agegroup").read_text()
+    assert "gender f, 5 utterances" in (scoring / "by_gender").read_text()
 
 
 def test_root_recipe_on_a_tiny_corpus(tmp_path):
