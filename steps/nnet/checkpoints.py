@@ -25,7 +25,8 @@ def write_state(path, variables, state):
 def read_state(path, variables, key):
     """Assign the values of a checkpoint and return its dict.
 
-    None, and nothing is assigned, if there is no checkpoint or it is of another training
+    None, and nothing is assigned, if there is no checkpoint, it is of another training, or the
+    variables were others when it was written
     """
     if not path.is_file():
         return None
@@ -35,9 +36,12 @@ def read_state(path, variables, key):
             if state.get("key") != key:
                 log(f"{path}: of other options or data, training starts anew")
                 return None
-            values = [file[f"v{i}"] for i in range(len(variables))]
+            values = _values(file)
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         log(f"{path}: damaged ({error}), training starts anew")
+        return None
+    if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
+        log(f"{path}: of another network, training starts anew")
         return None
     assign(variables, values)
     return state
@@ -48,7 +52,7 @@ def mean_weights(paths):
     total, count = None, len(paths)
     for path in paths:
         with np.load(path, allow_pickle=False) as file:
-            values = [file[f"v{i}"] for i in range(len(file.files) - 1)]
+            values = _values(file)
         if total is None:
             total = [v.astype(np.float64) if v.dtype.kind == "f" else v for v in values]
         else:
@@ -60,3 +64,7 @@ def mean_weights(paths):
 def assign(variables, values):
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value.astype(variable.dtype))
+
+
+def _values(file):
+    return [file[f"v{i}"] for i in range(len(file.files) - 1)]

@@ -28,7 +28,9 @@ def main(argv=None):
         model, config = network.model, network.config
     else:
         model, config = imagined(args)
-    print(training.describe(config))
+    from steps.nnet.size import macs_per_second, num_params
+    print(training.describe({**config, "num_params": num_params(model), "macs_per_second":
+                             macs_per_second(model, config["frame_shift"])}))
     print("sizes: " + " ".join(f"{name}={training.shown(value)}"
                                for name, value in config["sizes"].items()))
     for layer in model.layers:
@@ -40,13 +42,12 @@ def main(argv=None):
 
 def imagined(args):
     """A network that has learnt nothing, and its config."""
-    from steps.nnet.architectures import add_output, build_trunk, macs_per_second, num_params
+    from steps.nnet.architectures import add_output
     sizes = training.parse_sizes(args.arch, args.sizes)
-    trunk, left, right = build_trunk(args.arch, sizes, args.feat_dim)
-    model = add_output(trunk, args.num_pdfs)
-    return model, {"arch": args.arch, "sizes": sizes, "left_context": left,
-                   "right_context": right, "subsampling": sizes["subsampling"],
-                   "num_params": num_params(model), "macs_per_second": macs_per_second(model, 0.01)}
+    trunk, left, right = training.trunk_of(args.arch, sizes, args.feat_dim)
+    return add_output(trunk, args.num_pdfs), {
+        "arch": args.arch, "sizes": sizes, "left_context": left, "right_context": right,
+        "subsampling": sizes["subsampling"], "frame_shift": 0.01}
 
 
 if __name__ == "__main__":

@@ -6,6 +6,11 @@ import sys
 from utils.step import log
 
 
+def loss_of(row):
+    """What epochs are compared by: held-out loss, where there is one. row: of train.log.jsonl"""
+    return row["loss"] if row["valid_loss"] is None else row["valid_loss"]
+
+
 class Progress:
     """Bar and logs of one training.
 
@@ -19,31 +24,34 @@ class Progress:
         from steps.nnet.tf import tf
         self._bar = tqdm(total=num_steps, initial=first, unit="step", file=sys.stderr,
                          disable=not sys.stderr.isatty(), mininterval=0.5, leave=False)
-        self._writer = tf.summary.create_file_writer(str(directory / "tensorboard"))
+        # TensorFlow's own operations write what the package tensorboard shows, without the package.
+        ops = self._ops = tf.raw_ops
+        self._writer = ops.SummaryWriter(shared_name=str(directory))
+        ops.CreateSummaryFileWriter(writer=self._writer, logdir=str(directory / "tensorboard"),
+                                    max_queue=10, flush_millis=10000, filename_suffix=".train")
 
     def step(self, loss):
+        """One step more; loss: mean of the epoch so far."""
+        self._bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
         self._bar.update(1)
-        if not self._bar.disable:
-            self._bar.set_postfix(loss=f"{loss():.3f}", refresh=False)
 
-    def epoch(self, row):
+    def epoch(self, row, seconds_left):
         """One line in the log, one point in TensorBoard's curves. row: as in train.log.jsonl"""
-        from steps.nnet.tf import tf
         self._bar.clear()
-        held_out = ("" if row.get("valid_loss") is None else
+        held_out = ("" if row["valid_loss"] is None else
                     f", held out {row['valid_loss']:.4f} ({100 * row['valid_accuracy']:.2f} %)")
-        log(f"epoch {row['epoch']}: loss {row['loss']:.4f} ({100 * row['accuracy']:.2f} % of frames "
-            f"right){held_out}, learning rate {row['learning_rate']:.2e}, {row['seconds']:.1f} s, "
-            f"{row['left'] / 60:.1f} min left")
-        with self._writer.as_default():
-            for name, value in row.items():
-                if name not in ("epoch", "step") and value is not None:
-                    tf.summary.scalar(name, value, step=row["step"])
-        self._writer.flush()
+        log(f"epoch {row['epoch']}: loss {row['loss']:.4f} ({100 * row['accuracy']:.2f} % of "
+            f"frames right){held_out}, learning rate {row['learning_rate']:.2e}, "
+            f"{row['seconds']:.1f} s, {seconds_left / 60:.1f} min left")
+        for name, value in row.items():
+            if name not in ("epoch", "step") and value is not None:
+                self._ops.WriteScalarSummary(writer=self._writer, step=row["step"], tag=name,
+                                             value=float(value))
+        self._ops.FlushSummaryWriter(writer=self._writer)
 
     def close(self):
         self._bar.close()
-        self._writer.close()
+        self._ops.CloseSummaryWriter(writer=self._writer)
 
 
 def write_log(path, rows):
@@ -62,7 +70,7 @@ def draw(path, rows, title):
                              (axes[1], "accuracy", "frames right")):
         axis.plot(epochs, [row[key] for row in rows], color="#4477aa", marker=".",
                   label="training (with augmentation)")
-        if rows[0].get(f"valid_{key}") is not None:
+        if rows[0][f"valid_{key}"] is not None:
             axis.plot(epochs, [row[f"valid_{key}"] for row in rows], color="#cc3311", marker=".",
                       label="held-out speakers")
         axis.set_ylabel(label)

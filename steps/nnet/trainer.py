@@ -1,45 +1,25 @@
-"""Training of acoustic networks: steps compiled by XLA, checkpoints, early stopping, averaging.
-
-A Task is one output layer and the data that teaches it; all tasks share the trunk. One language is
-one task, several languages several (Huang et al. 2013).
+"""Training of acoustic networks: epochs, checkpoints, early stopping, averaging.
 
     trainer = Trainer(trunk, tasks, options, directory)
     trainer.run()            # goes on from directory/checkpoints if it was killed
+    trainer.priors(tasks[0])
 """
 
 import math
+import shutil
 import time
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 
 from steps.nnet import checkpoints, schedule
-from steps.nnet.architectures import constrain, semi_orthogonal
 from steps.nnet.chunks import prefetch
-from steps.nnet.progress import Progress
-from steps.nnet.tf import keras, tf
-from utils.step import log
+from steps.nnet.learner import Learner, Task
+from steps.nnet.progress import Progress, loss_of
+from utils.step import UserError, log
 
-CONSTRAIN_EVERY = 4      # steps between two pulls towards semi-orthogonal factors (Povey et al. 2018)
-PRIOR_BATCHES = 200      # batches over which posteriors are averaged at most
-
-
-@dataclass
-class Task:
-    """One output layer: its name, its network (sharing the trunk), its training and held-out data.
-
-    name    of the language
-    model   keras.Model, input -> log-posteriors
-    layer   the Dense layer of its logits
-    train   ChunkReader, whose batch_size is this task's share of a batch
-    valid   ChunkReader of held-out speakers, or None
-    """
-
-    name: str
-    model: keras.Model
-    layer: keras.layers.Layer
-    train: object
-    valid: object = None
+__all__ = ["Options", "Task", "Trainer"]
 
 
 @dataclass
@@ -60,7 +40,6 @@ class Options:
     patience: int = 5
     average: int = 3
     checkpoint_minutes: float = 2.0
-    seed: int = 0
     xla: bool = True
 
 
@@ -68,130 +47,73 @@ class Trainer:
     """A training from its first step, or from its last checkpoint, to the averaged network.
 
     trunk      keras.Model, features -> hidden
-    tasks      list of Task
+    tasks      list of Task; their models are trained in place
+    options    Options
     directory  Path, where checkpoints/ and tensorboard/ are kept
     key        str, what must be the same for a checkpoint to be used
-    exchange   function(list of gradient tensors) -> list summed over workers and divided by their
-               number; None for one worker
+    workers    Workers that train together, or None; only the first of them writes
     .rows      one dict an epoch, train.log.jsonl
     """
 
-    def __init__(self, trunk, tasks, options, directory, key="", exchange=None):
-        self.trunk, self.tasks, self.options = trunk, tasks, options
-        self.directory, self.key, self.exchange = directory, key, exchange
-        self.weights = list({id(v): v for task in tasks for v in task.model.variables}.values())
-        self.trainable = list({id(v): v for task in tasks
-                               for v in task.model.trainable_variables}.values())
-        self.optimizer = _optimizer(options)
-        self.optimizer.build(self.trainable)
-        self.factored = semi_orthogonal(trunk)
-        chunks = sum(task.train.num_batches(0) * task.train.batch_size for task in tasks)
-        self.epoch_steps = max(1, math.ceil(chunks / sum(t.train.batch_size for t in tasks)))
-        self.num_steps = options.num_epochs * self.epoch_steps
-        self.step, self.rows, self.sums = 0, [], np.zeros(4)
-        self.seconds = 0.0
-        self.places = [(0, 0) for _ in tasks]     # epoch and batch that each task reads next
-        self._compile()
-
-    # one step
-
-    def _compile(self):
-        jit = self.options.xla
-        if self.exchange is None:
-            self._train = tf.function(self._step, jit_compile=jit)
+    def __init__(self, trunk, tasks, options, directory, key="", workers=None):
+        self.tasks, self.options, self.directory, self.key = tasks, options, directory, key
+        self.first = workers is None or workers.first
+        self.scratch = directory if self.first else workers.scratch
+        if workers:
+            from steps.nnet.shared_learner import SharedLearner
+            self.learner = SharedLearner(trunk, tasks, options, workers)
         else:
-            gradients = tf.function(self._gradients, jit_compile=jit)
-            apply = tf.function(self.optimizer.apply, jit_compile=jit)
-
-            def train(batches):
-                grads, sums = gradients(batches)
-                apply(self.exchange(grads), self.trainable)
-                return sums
-            self._train = train
-        self._measure = tf.function(self._losses, jit_compile=jit)
-        self._constrain = tf.function(self._pull, jit_compile=jit)
-
-    def _step(self, batches):
-        grads, sums = self._gradients(batches)
-        self.optimizer.apply(grads, self.trainable)
-        return sums
-
-    def _gradients(self, batches):
-        with tf.GradientTape() as tape:
-            losses = self._forward(batches, training=True)
-            total = sum(loss for loss, _ in losses) / tf.maximum(sum(s[3] for _, s in losses), 1.0)
-        return tape.gradient(total, self.trainable), tf.stack([s for _, s in losses])
-
-    def _forward(self, batches, training):
-        """[(loss to minimise, summed over frames; sums float32 (4,))] of each task's batch."""
-        sizes = [batch[0].shape[0] for batch in batches]
-        feats = [batch[0] for batch in batches]
-        hidden = self.trunk(feats[0] if len(feats) == 1 else tf.concat(feats, 0),
-                            training=training)
-        parts = [hidden] if len(sizes) == 1 else tf.split(hidden, sizes)
-        return [self._loss(task.layer(part), *batch[1:])
-                for task, part, batch in zip(self.tasks, parts, batches, strict=True)]
-
-    def _loss(self, logits, labels, weights, targets=None):
-        """The loss, and its sums: cross-entropy, frames right, posteriors' entropy, frames."""
-        log_post = tf.nn.log_softmax(tf.cast(logits, tf.float32))
-        num_pdfs = log_post.shape[-1]
-        # A product with a one-hot matrix: XLA fuses it, and gradients of gather are slow.
-        hot = tf.one_hot(labels, num_pdfs)
-        right = tf.reduce_sum(log_post * hot, -1)
-        cross_entropy = -tf.reduce_sum(weights * right)
-        loss = cross_entropy
-        if self.options.label_smoothing:
-            even = -tf.reduce_sum(weights * tf.reduce_mean(log_post, -1))
-            loss += self.options.label_smoothing * (even - cross_entropy)
-        if targets is not None:
-            soft = -tf.reduce_sum(weights * tf.reduce_sum(log_post * targets, -1))
-            loss += self.options.soft_weight * (soft - loss)
-        hits = tf.reduce_sum(weights * tf.cast(right >= tf.reduce_max(log_post, -1), tf.float32))
-        return loss, tf.stack([cross_entropy, hits, loss, tf.reduce_sum(weights)])
-
-    def _losses(self, batches):
-        return tf.stack([sums for _, sums in self._forward(batches, training=False)])
-
-    def _pull(self):
-        for variable in self.factored:
-            variable.assign(constrain(variable))
-
-    # the whole
+            self.learner = Learner(trunk, tasks, options)
+        chunks = sum(task.train.num_batches(0) * task.train.batch_size for task in tasks)
+        self.epoch_steps = math.ceil(chunks / sum(task.train.batch_size for task in tasks))
+        self.num_steps = options.num_epochs * self.epoch_steps
+        self.step, self.rows = 0, []
+        self.sums = np.zeros(4)                   # of the epoch so far, as of frame_losses()
+        self.places = [(0, 0) for _ in tasks]     # epoch and batch that each task reads next
+        self.begun = time.monotonic()             # as if no time had been lost by being killed
 
     def run(self):
         """Train to the end; the models of the tasks then hold the final, averaged weights."""
-        self._resume()
-        progress = Progress(self.num_steps, self.step, self.directory)
-        started = saved = time.time()
-        first = self.step
+        if not self._resume():
+            shutil.rmtree(self.scratch / "tensorboard", ignore_errors=True)
+        with closing(Progress(self.num_steps, self.step, self.scratch)) as progress:
+            self._run_epochs(progress)
+        self._average()
+
+    def priors(self, task):
+        """Posteriors averaged over training data, float64 (num_pdfs,)."""
+        return self.learner.priors(task)
+
+    def steps(self):
+        """One training step after the other, to the last; yields the learning rate of each."""
         for batches, places in prefetch(self._batches()):
             rate = self._learning_rate()
-            self.optimizer.learning_rate.assign(rate)
-            sums = self._train(batches)
-            if self.factored and self.step % CONSTRAIN_EVERY == 0:
-                self._constrain()
+            self.sums += self.learner.train(batches, rate, self.step)
             self.step, self.places = self.step + 1, places
-            self.sums += sums.numpy().sum(0)
-            progress.step(lambda: self.sums[0] / max(self.sums[3], 1))
+            self._check_finite(self.sums)
+            yield rate
+
+    def _run_epochs(self, progress):
+        if self._stop_early():      # killed when it had stopped and was about to average
+            return
+        saved = time.monotonic()
+        for rate in self.steps():
+            progress.step(self.sums[0] / max(self.sums[3], 1))
             if self.step % self.epoch_steps == 0:
-                spent = self.seconds + time.time() - started
-                pace = (time.time() - started) / (self.step - first)
-                self._end_epoch(rate, spent, pace * (self.num_steps - self.step))
-                progress.epoch(self.rows[-1])
+                self._end_epoch(rate)
+                saved = time.monotonic()
+                progress.epoch(self.rows[-1], self._seconds_left())
                 if self._stop_early():
-                    break
-            if time.time() - saved > 60 * self.options.checkpoint_minutes:
-                self._save(self.seconds + time.time() - started)
-                saved = time.time()
-        progress.close()
-        self._average()
+                    return
+            elif self.first and time.monotonic() - saved > 60 * self.options.checkpoint_minutes:
+                self._save()
+                saved = time.monotonic()
 
     def _learning_rate(self):
         o = self.options
         shape = (self.step, self.num_steps, o.learning_rate, o.final_learning_rate, o.warmup)
         if o.schedule == "plateau":
-            return schedule.warmup_plateau(*shape, [self._measured(row) for row in self.rows])
+            return schedule.warmup_plateau(*shape, [loss_of(row) for row in self.rows])
         return schedule.warmup_cosine(*shape)
 
     def _batches(self):
@@ -207,116 +129,97 @@ class Trainer:
                 places[index] = epoch, batch + 1
             yield batches, list(places)
 
-    def _end_epoch(self, rate, seconds, left):
-        frames = max(self.sums[3], 1)
-        before = sum(row["seconds"] for row in self.rows)
-        row = {"epoch": self.step // self.epoch_steps, "step": self.step, "learning_rate": rate,
-               "loss": self.sums[0] / frames, "accuracy": self.sums[1] / frames}
-        row["valid_loss"], row["valid_accuracy"] = self.validate()
-        self.rows.append({**row, "seconds": round(seconds - before, 2), "left": round(left, 1)})
-        if not math.isfinite(row["loss"]):
-            raise ArithmeticError(f"epoch {row['epoch']}: the loss is {row['loss']}")
+    def _end_epoch(self, rate):
+        cross_entropy, hits, _, frames = self.sums
+        valid_loss, valid_accuracy = self.learner.validate()
+        if valid_loss is not None:
+            self._check_finite(valid_loss)
+        spent = self._seconds() - sum(row["seconds"] for row in self.rows)
+        self.rows.append({
+            "epoch": self.step // self.epoch_steps, "step": self.step, "learning_rate": rate,
+            "loss": cross_entropy / max(frames, 1), "accuracy": hits / max(frames, 1),
+            "valid_loss": valid_loss, "valid_accuracy": valid_accuracy,
+            "seconds": round(spent, 2)})
         self.sums = np.zeros(4)
-        checkpoints.write_weights(self._epoch_file(row["epoch"]), self.weights)
-        for stale in self._ranked()[max(self.options.average, 1):]:
-            self._epoch_file(stale).unlink(missing_ok=True)
-        self._save(seconds)
+        if self.first:
+            checkpoints.write_weights(self._epoch_file(self.rows[-1]["epoch"]),
+                                      self.learner.weights)
+            for stale in self._ranked()[self.options.average:]:
+                self._epoch_file(stale).unlink(missing_ok=True)
+            self._save()
 
-    def validate(self):
-        """Cross-entropy and share of frames right on held-out speakers, without augmentation."""
-        if not all(task.valid for task in self.tasks):
-            return None, None
-        sums = np.zeros(4)
-        for index, task in enumerate(self.tasks):
-            for batch in prefetch(task.valid.valid_batches()):
-                sums += self._valid_step(index, batch)
-        return sums[0] / max(sums[3], 1), sums[1] / max(sums[3], 1)
+    def _check_finite(self, values):
+        """UserError if numbers are none any more: the last checkpoint is from before that."""
+        if not np.isfinite(values).all():
+            epoch = (self.step - 1) // self.epoch_steps + 1
+            raise UserError(f"epoch {epoch}, step {self.step}", "the loss is no number any more",
+                            f"try a --learning-rate below {self.options.learning_rate:g}, a "
+                            "longer --warmup, or a --clip-norm of 1")
 
-    def _valid_step(self, index, batch):
-        if not hasattr(self, "_validators"):
-            self._validators = [tf.function(
-                lambda feats, labels, weights, task=task: self._loss(
-                    task.layer(self.trunk(feats, training=False)), labels, weights)[1],
-                jit_compile=self.options.xla) for task in self.tasks]
-        return self._validators[index](*batch[:3]).numpy()
+    def _seconds(self):
+        return time.monotonic() - self.begun
 
-    def _measured(self, row):
-        return row["loss"] if row["valid_loss"] is None else row["valid_loss"]
+    def _seconds_left(self):
+        return self._seconds() / self.step * (self.num_steps - self.step)
 
     def _ranked(self):
         """Epochs from the best to the worst by held-out loss, the later first of equals."""
         return [row["epoch"] for row in
-                sorted(self.rows, key=lambda row: (self._measured(row), -row["epoch"]))]
+                sorted(self.rows, key=lambda row: (loss_of(row), -row["epoch"]))]
 
     def _stop_early(self):
+        patience = self.options.patience
+        if not patience or not self.rows:
+            return False
         best = self._ranked()[0]
-        waited = self.rows[-1]["epoch"] - best
-        if self.options.patience and waited >= self.options.patience:
-            log(f"no better since epoch {best}: training ends (--patience {self.options.patience})")
-            return True
-        return False
+        if self.rows[-1]["epoch"] - best < patience:
+            return False
+        log(f"no better since epoch {best}: training ends (--patience {patience})")
+        return True
 
     def _average(self):
-        """Average the best epochs' weights; if that is no better than the best, take the best."""
-        best = self._ranked()[:max(self.options.average, 1)]
-        files = [self._epoch_file(epoch) for epoch in best]
-        checkpoints.assign(self.weights, checkpoints.mean_weights(files))
-        averaged = self.validate()[0]
-        single = min(self._measured(row) for row in self.rows)
-        if averaged is not None and averaged > single:
-            checkpoints.assign(self.weights, checkpoints.mean_weights(files[:1]))
+        """Average the best epochs' weights; if that is worse than the best one, take that."""
+        best = self._ranked()[:self.options.average]
+        self._take_mean(best)
+        listed = ", ".join(map(str, sorted(best)))
+        averaged, single = self.learner.validate()[0], min(map(loss_of, self.rows))
+        if averaged is None:
+            log(f"average of epochs {listed}")
+        elif averaged <= single:
+            log(f"average of epochs {listed}: held-out loss {averaged:.4f}, the best epoch's "
+                f"{single:.4f}")
+        else:
+            self._take_mean(best[:1])
             log(f"epoch {best[0]} is kept: held-out loss {single:.4f}, {averaged:.4f} for the "
-                f"average of epochs {_listed(best)}")
-        elif averaged is not None:
-            log(f"average of epochs {_listed(best)}: held-out loss {averaged:.4f}, "
-                f"the best epoch's {single:.4f}")
+                f"average of epochs {listed}")
 
-    def priors(self, task):
-        """Posteriors averaged over training data, float64 (num_pdfs,) (Manohar et al. 2015)."""
-        if not hasattr(self, "_posteriors"):
-            self._posteriors = {}
-        run = self._posteriors.setdefault(task.name, tf.function(
-            lambda feats, weights: tf.reduce_sum(
-                tf.exp(task.model(feats, training=False)) * weights[..., None], [0, 1]),
-            jit_compile=self.options.xla))
-        total = 0.0
-        for index in range(min(task.train.num_batches(0), PRIOR_BATCHES)):
-            feats, _, weights = task.train.batch(0, index)[:3]
-            total = total + run(feats, weights).numpy().astype(np.float64)
-        return total / total.sum()
+    def _take_mean(self, epochs):
+        """Take epochs' mean weights, which the first of several workers reads for all."""
+        if self.first:
+            files = [self._epoch_file(epoch) for epoch in epochs]
+            checkpoints.assign(self.learner.weights, checkpoints.mean_weights(files))
+        self.learner.sync()
 
     # checkpoints
 
     def _epoch_file(self, epoch):
         return self.directory / "checkpoints" / f"epoch{epoch}.npz"
 
-    def _save(self, seconds):
+    def _save(self):
         checkpoints.write_state(
-            self.directory / "checkpoints" / "last.npz", self.weights + self.optimizer.variables,
+            self.directory / "checkpoints" / "last.npz", self.learner.state,
             {"key": self.key, "step": self.step, "places": self.places, "rows": self.rows,
-             "sums": self.sums.tolist(), "seconds": seconds})
+             "sums": self.sums.tolist(), "seconds": self._seconds()})
 
     def _resume(self):
+        """True if there is a checkpoint of this very training to go on from."""
         state = checkpoints.read_state(self.directory / "checkpoints" / "last.npz",
-                                       self.weights + self.optimizer.variables, self.key)
-        if state:
-            self.step, self.rows, self.seconds = state["step"], state["rows"], state["seconds"]
-            self.places = [tuple(place) for place in state["places"]]
-            self.sums = np.array(state["sums"])
-            log(f"goes on from {self.directory}/checkpoints: step {self.step} of {self.num_steps}")
-
-
-def _optimizer(options):
-    common = {"learning_rate": options.learning_rate, "global_clipnorm": options.clip_norm or None}
-    if options.optimizer == "sgd":
-        return keras.optimizers.SGD(momentum=options.momentum, nesterov=True,
-                                    weight_decay=options.weight_decay or None, **common)
-    optimizer = keras.optimizers.AdamW(weight_decay=options.weight_decay, **common)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
-
-
-def _listed(epochs):
-    return ", ".join(map(str, sorted(epochs)))
-
-
+                                       self.learner.state, self.key)
+        if not state:
+            return False
+        self.step, self.rows = state["step"], state["rows"]
+        self.places = [tuple(place) for place in state["places"]]
+        self.sums = np.array(state["sums"])
+        self.begun = time.monotonic() - state["seconds"]
+        log(f"goes on from {self.directory}/checkpoints: step {self.step} of {self.num_steps}")
+        return True

@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+from steps.nnet.progress import draw, loss_of, write_log
 from utils.data.datadir import DataDir
 from utils.step import UserError, log, positive
 
@@ -30,33 +31,33 @@ def add_options(step):
         help="frames of a chunk, without its context (default 150)")
     add("--optimizer", default="adamw", choices=["adamw", "sgd"])
     add("--learning-rate", type=above_zero, default=2e-3, help="its peak (default 0.002)")
-    add("--final-learning-rate", type=float, default=2e-5, help="(default 0.00002)")
+    add("--final-learning-rate", type=zero_or_more, default=2e-5, help="(default 0.00002)")
     add("--schedule", default="cosine", choices=["cosine", "plateau"],
         help="how the learning rate falls after the warm-up: along a cosine, or halved when held "
              "out loss gets no better (default cosine)")
     add("--warmup", type=share_of, default=0.1, help="share of all steps (default 0.1)")
-    add("--weight-decay", type=float, default=1e-3, help="(default 0.001)")
+    add("--weight-decay", type=zero_or_more, default=1e-3, help="(default 0.001)")
     add("--momentum", type=share_of, default=0.9, help="of sgd (default 0.9)")
-    add("--clip-norm", type=float, default=5.0,
+    add("--clip-norm", type=zero_or_more, default=5.0,
         help="longest gradient of all weights together, 0 for any (default 5)")
     add("--label-smoothing", type=share_of, default=0.0,
         help="share of the target spread over all pdfs (default 0)")
-    add("--time-masks", type=int, default=2, help="SpecAugment: stretches erased (default 2)")
-    add("--time-mask-frames", type=int, default=20, help="the longest (default 20)")
-    add("--freq-masks", type=int, default=2, help="bands erased (default 2)")
-    add("--freq-mask-bins", type=int, default=8, help="the widest (default 8)")
-    add("--held-out", type=float, default=0.05,
+    add("--time-masks", type=count, default=2, help="SpecAugment: stretches erased (default 2)")
+    add("--time-mask-frames", type=count, default=20, help="the longest (default 20)")
+    add("--freq-masks", type=count, default=2, help="bands erased (default 2)")
+    add("--freq-mask-bins", type=count, default=8, help="the widest (default 8)")
+    add("--held-out", type=zero_or_more, default=0.05,
         help="utterances, of whole speakers, that are not trained on but measured after each "
-             "epoch: a number or a share (default 0.05)")
-    add("--patience", type=int, default=5,
+             "epoch: a number or, below 1, a share; 0 for none (default 0.05)")
+    add("--patience", type=count, default=5,
         help="epochs without a better held-out loss that end the training, 0 for never "
              "(default 5)")
     add("--average", type=positive, default=3,
         help="best epochs whose weights are averaged (default 3)")
-    add("--checkpoint-minutes", type=float, default=2.0,
+    add("--checkpoint-minutes", type=zero_or_more, default=2.0,
         help="a killed training goes on from here (default 2)")
     add("--xla", type=yes_or_no, default=True, help="compile with XLA (default true)")
-    add("--seed", type=int, default=0)
+    add("--seed", type=count, default=0)
 
 
 def trainer_options(args):
@@ -64,6 +65,9 @@ def trainer_options(args):
     from dataclasses import fields
 
     from steps.nnet.trainer import Options
+    if args.final_learning_rate > args.learning_rate:
+        raise UserError("--final-learning-rate", f"is {args.final_learning_rate:g}, above "
+                        f"--learning-rate {args.learning_rate:g}", "the rate is to fall")
     return Options(**{field.name: getattr(args, field.name) for field in fields(Options)
                       if hasattr(args, field.name)})
 
@@ -117,12 +121,28 @@ def parse_sizes(arch, text):
 
 
 def _like(default, text):
-    if isinstance(default, (tuple, list)):
-        kind = type(default[0]) if default else int
-        return tuple(kind(part) for part in text.split(",") if part)
+    """A value of default's type; ValueError if it is none, or a number that is no size."""
     if isinstance(default, bool):
-        return yes_or_no(text)
-    return type(default)(text)
+        if text not in ("True", "False", "true", "false"):
+            raise ValueError(text)
+        return text.lower() == "true"
+    if isinstance(default, (tuple, list)):
+        return tuple(_like(default[0] if default else 0, part) for part in text.split(","))
+    value = type(default)(text)
+    if isinstance(value, (int, float)) and not 0 <= value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
+def trunk_of(arch, sizes, feat_dim):
+    """build_trunk(), where sizes of which no network can be made are the user's mistake."""
+    from steps.nnet.architectures import build_trunk
+    try:
+        return build_trunk(arch, sizes, feat_dim)
+    except (ValueError, IndexError, ZeroDivisionError) as error:
+        shown_sizes = " ".join(f"{name}={shown(value)}" for name, value in sizes.items())
+        raise UserError("--sizes", f"no {arch} can be made with {shown_sizes}: "
+                        f"{str(error).splitlines()[0]}") from None
 
 
 def shown(value):
@@ -149,8 +169,11 @@ class LanguageData:
                                           self.transitions, labels.lengths_of(self.data))
         self.train_utts, self.valid_utts = sorted(self.labels.index), []
         if args.held_out:
-            self.train_utts, self.valid_utts = labels.split_held_out(
-                self.data, args.held_out, args.seed, utts=self.labels.index)
+            try:
+                self.train_utts, self.valid_utts = labels.split_held_out(
+                    self.data, args.held_out, args.seed, utts=self.labels.index)
+            except UserError as error:
+                raise UserError(f"--held-out {args.held_out:g}", error.line) from None
         self.feat_dim = FeaturePipeline(self.data, self.front_end).raw_dim
         self.frame_shift = self.front_end["feats"].get("frame_shift", 0.01)
         log(f"{data}: {len(self.train_utts)} utterances to train on, {len(self.valid_utts)} of "
@@ -183,7 +206,6 @@ class LanguageData:
     def write(self, out, model, config, priors, rows):
         """Everything that a network directory holds, into a directory."""
         from steps.hmm.model import write_transitions
-        from steps.nnet import progress
         from steps.nnet.network import write_network
         out.mkdir(parents=True, exist_ok=True)
         write_network(out, model, config, priors)
@@ -191,9 +213,9 @@ class LanguageData:
         (out / "front_end.json").write_text(json.dumps(self.front_end, indent=1) + "\n")
         for name in ("tree", "phones.txt"):
             shutil.copyfile(self.alidir / name, out / name)
-        progress.write_log(out / "train.log.jsonl", rows)
-        progress.draw(out / "progress.png", rows, f"{config['arch']}, "
-                      f"{config['num_params'] / 1e6:.2f} million parameters")
+        write_log(out / "train.log.jsonl", rows)
+        draw(out / "progress.png", rows, f"{config['arch']}, "
+             f"{config['num_params'] / 1e6:.2f} million parameters")
 
 
 def describe(config):
@@ -206,12 +228,12 @@ def describe(config):
 
 def summary_of(rows):
     """The last line of a training's log."""
-    best = min(rows, key=lambda row: row["loss"] if row["valid_loss"] is None
-               else row["valid_loss"])
+    best = min(rows, key=loss_of)
     held_out = ("" if best["valid_loss"] is None else
                 f", held out {best['valid_loss']:.4f} ({100 * best['valid_accuracy']:.2f} % of "
                 "frames right)")
-    return f"{len(rows)} epochs, best {best['epoch']}: loss {best['loss']:.4f}{held_out}"
+    return (f"{len(rows)} epoch{'s' * (len(rows) > 1)}, best {best['epoch']}: "
+            f"loss {best['loss']:.4f}{held_out}")
 
 
 def yes_or_no(text):
@@ -224,6 +246,20 @@ def above_zero(text):
     value = float(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"must be above 0, not {text}")
+    return value
+
+
+def zero_or_more(text):
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be 0 or more, not {text}")
+    return value
+
+
+def count(text):
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"must be 0 or more, not {text}")
     return value
 
 

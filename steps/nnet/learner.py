@@ -1,0 +1,182 @@
+"""What learns: a trunk, the output layers on it, their losses and the optimizer, compiled by XLA.
+
+A Task is one output layer and the data that teaches it; all tasks share the trunk. One language is
+one task, several languages several (Huang et al. 2013).
+"""
+
+import copy
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from steps.nnet.architectures import constrain, semi_orthogonal
+from steps.nnet.chunks import prefetch
+from steps.nnet.tf import keras, tf
+
+CONSTRAIN_EVERY = 4      # steps between two pulls towards semi-orthogonal factors
+PRIOR_BATCHES = 200      # batches over which posteriors are averaged at most
+NOT_DECAYED = ["bias", "gamma", "beta"]
+
+
+@dataclass(eq=False)
+class Task:
+    """One output layer: its name, its network (sharing the trunk), its training and held-out data.
+
+    name    of the language
+    model   keras.Model, input -> log-posteriors
+    layer   the Dense layer of its logits
+    train   ChunkReader, whose batch_size is this task's share of a batch
+    valid   ChunkReader of held-out speakers, or None
+    """
+
+    name: str
+    model: keras.Model
+    layer: keras.layers.Layer
+    train: object
+    valid: object = None
+
+
+class Learner:
+    """Steps of training, and measures of what is learnt so far.
+
+    trunk      keras.Model, features -> hidden
+    tasks      list of Task
+    options    trainer.Options
+    .weights   all variables of the networks; .state  those and the optimizer's
+    """
+
+    def __init__(self, trunk, tasks, options):
+        self.trunk, self.tasks, self.options = trunk, tasks, options
+        self.weights = _each_once(v for task in tasks for v in task.model.variables)
+        self.trainable = _each_once(v for task in tasks for v in task.model.trainable_variables)
+        self.optimizer = make_optimizer(options)
+        self.optimizer.build(self.trainable)
+        self.state = self.weights + self.optimizer.variables
+        self.factored = semi_orthogonal(trunk)
+        compiled = partial(tf.function, jit_compile=options.xla)
+        self._measures = [compiled(partial(self._measure, task)) for task in tasks]
+        self._constrain = compiled(self._pull)
+        self._train = compiled(self._step)
+
+    def train(self, batches, learning_rate, step):
+        """One step, the step-th from 0, on a batch of each task.
+
+        returns  float64 (4,), sums over frames as of frame_losses()
+        """
+        self.optimizer.learning_rate.assign(learning_rate)
+        sums = self._train(batches).numpy().astype(np.float64)
+        if self.factored and step % CONSTRAIN_EVERY == 0:
+            self._constrain()
+        return sums
+
+    def validate(self):
+        """Cross-entropy and share of frames right on held-out speakers, without augmentation.
+
+        None and None unless all tasks have held-out data
+        """
+        if not all(task.valid for task in self.tasks):
+            return None, None
+        sums = np.zeros(4)
+        for task, measure in zip(self.tasks, self._measures, strict=True):
+            for batch in prefetch(task.valid.valid_batches()):
+                sums += measure(*batch).numpy()
+        sums = self.total(sums)
+        return sums[0] / sums[3], sums[1] / sums[3]
+
+    def priors(self, task):
+        """Posteriors averaged over training data, float64 (num_pdfs,) (Manohar et al. 2015)."""
+        reader = copy.copy(task.train)
+        reader.spec_augment = None       # nothing is erased where the priors will be used
+        run = tf.function(partial(self._posteriors, task), jit_compile=self.options.xla)
+        total = 0.0
+        for index in range(min(reader.num_batches(0), PRIOR_BATCHES)):
+            feats, _, weights = reader.batch(0, index)[:3]
+            total = total + run(feats, weights).numpy().astype(np.float64)
+        total = self.total(total)
+        return total / total.sum()
+
+    def total(self, sums):
+        """Sums over this worker's data, over those of all workers."""
+        return sums
+
+    def sync(self):
+        """Give all workers the first one's weights."""
+
+    # what is compiled
+
+    def _step(self, batches):
+        grads, sums = self._gradients(batches)
+        self.optimizer.apply(grads, self.trainable)
+        return sums
+
+    def _gradients(self, batches):
+        """Gradients of the loss of a frame; and float32 (4,), sums over the batches' frames."""
+        with tf.GradientTape() as tape:
+            sums = tf.add_n(self._forward(batches))
+            loss = sums[2] / tf.maximum(sums[3], 1.0)
+        return tape.gradient(loss, self.trainable), sums
+
+    def _forward(self, batches):
+        """[float32 (4,), as of frame_losses()] of each task's batch, in one pass of the trunk."""
+        feats = [batch[0] for batch in batches]
+        hidden = self.trunk(feats[0] if len(feats) == 1 else tf.concat(feats, 0), training=True)
+        parts = [hidden] if len(feats) == 1 else tf.split(hidden, [f.shape[0] for f in feats])
+        return [frame_losses(task.layer(part), *batch[1:],
+                             label_smoothing=self.options.label_smoothing,
+                             soft_weight=self.options.soft_weight)
+                for task, part, batch in zip(self.tasks, parts, batches, strict=True)]
+
+    def _measure(self, task, feats, labels, weights):
+        return frame_losses(task.layer(self.trunk(feats, training=False)), labels, weights)
+
+    def _posteriors(self, task, feats, weights):
+        posteriors = tf.exp(task.model(feats, training=False))
+        return tf.reduce_sum(posteriors * weights[..., None], [0, 1])
+
+    def _pull(self):
+        for variable in self.factored:
+            variable.assign(constrain(variable))
+
+
+def frame_losses(logits, labels, weights, targets=None, label_smoothing=0.0, soft_weight=0.5):
+    """Sums over frames: cross-entropy, frames that are right, the loss to minimise, frames.
+
+    The loss is the cross-entropy with (1 - label_smoothing) * label + label_smoothing / num_pdfs,
+    of which soft_weight is replaced by that with the targets where there are some.
+
+    logits   float32 (batch, num_out, num_pdfs)
+    labels   int32 (batch, num_out);  weights  float32 (batch, num_out)
+    targets  float32 (batch, num_out, num_pdfs), rows sum to 1; or None
+    returns  float32 (4,)
+    """
+    log_post = tf.nn.log_softmax(tf.cast(logits, tf.float32))
+    # A product with a one-hot matrix: XLA fuses it, and gradients of gather are slow.
+    right = tf.reduce_sum(log_post * tf.one_hot(labels, log_post.shape[-1]), -1)
+    cross_entropy = -tf.reduce_sum(weights * right)
+    loss = cross_entropy
+    if label_smoothing:
+        even = -tf.reduce_sum(weights * tf.reduce_mean(log_post, -1))
+        loss += label_smoothing * (even - loss)
+    if targets is not None:
+        soft = -tf.reduce_sum(weights * tf.reduce_sum(log_post * targets, -1))
+        loss += soft_weight * (soft - loss)
+    hits = tf.reduce_sum(weights * tf.cast(right >= tf.reduce_max(log_post, -1), tf.float32))
+    return tf.stack([cross_entropy, hits, loss, tf.reduce_sum(weights)])
+
+
+def make_optimizer(options):
+    """The Keras optimizer of trainer.Options; biases and batch norms do not decay."""
+    common = {"learning_rate": options.learning_rate, "weight_decay": options.weight_decay,
+              "global_clipnorm": options.clip_norm or None}
+    if options.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(momentum=options.momentum, nesterov=options.momentum > 0,
+                                         **common)
+    else:
+        optimizer = keras.optimizers.AdamW(**common)
+    optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
+    return optimizer
+
+
+def _each_once(variables):
+    return list({id(v): v for v in variables}.values())
