@@ -51,17 +51,7 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 
 
 def main(argv=None):
-    step = Step(__file__, __doc__)
-    training.add_options(step)
-    step.add("--rounds", type=positive, default=15, help="(default 15)")
-    step.add("--seconds", type=training.above_zero, default=1.0,
-             help="of each part of a round, at least (default 1)")
-    step.add("--memory", action="store_true", help="measure peak memory as well")
-    step.add("--repeat", type=positive, default=4,
-             help="with --memory: how often the corpus is repeated (default 4)")
-    step.add("data", help="data directory with features")
-    step.add("alidir", help="directory of alignments of it, or of what it is a copy of")
-    step.add("file", help="JSON file to write")
+    step = make_step()
     args = step.parse(argv)
     training.check_inputs(args.data, args.alidir)
 
@@ -73,6 +63,21 @@ def main(argv=None):
     write_atomic(args.file, json.dumps(result, indent=1) + "\n")
     print("\n".join(describe(result)))
     return step.finish(args.file)
+
+
+def make_step():
+    step = Step(__file__, __doc__)
+    training.add_options(step)
+    step.add("--rounds", type=positive, default=15, help="(default 15)")
+    step.add("--seconds", type=training.above_zero, default=1.0,
+             help="of each part of a round, at least (default 1)")
+    step.add("--memory", action="store_true", help="measure peak memory as well")
+    step.add("--repeat", type=positive, default=4,
+             help="with --memory: how often the corpus is repeated (default 4)")
+    step.add("data", help="data directory with features")
+    step.add("alidir", help="directory of alignments of it, or of what it is a copy of")
+    step.add("file", help="JSON file to write")
+    return step
 
 
 def training_options(step):
