@@ -31,7 +31,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
 WHOLE_HASH_BYTES = 64 << 20   # files up to this size are hashed whole, larger ones by size and time
-NOT_FINGERPRINTED = {"force", "cmd", "nj", "config", "job", "work"}
+NOT_FINGERPRINTED = {"force", "cmd", "nj", "config", "job", "work", "num_workers"}
 
 _name = "graft"
 

@@ -79,6 +79,7 @@ class ChunkReader:
         self.left, self.right, self.subsampling = left, right, subsampling
         self.chunk_out, self.batch_size, self.seed = chunk_out, batch_size, seed
         self.spec_augment = spec_augment
+        self.rows = slice(None)      # of each batch, that are read here
         self._labels = labels
         self._pipeline = FeaturePipeline(data, front_end)
         self._feats = MappedMatrices(data.feats_scp, f"{data.path}/feats.scp")
@@ -93,6 +94,14 @@ class ChunkReader:
         self._plan = None
         self._fixed = cut(self._lengths, chunk_out, subsampling)
         self.num_chunks = self._fixed.shape[1]
+
+    def take_rows(self, worker, num_workers):
+        """Read no more than one worker's rows of each batch; worker is from 0."""
+        first, last = (self.batch_size * w // num_workers for w in (worker, worker + 1))
+        if first == last:
+            raise UserError("--num-workers", f"is {num_workers} for {self.batch_size} chunks in a "
+                            "batch", "at least a chunk of each language for each worker")
+        self.rows = slice(first, last)
 
     def num_batches(self, epoch=0):
         """The same in all epochs."""
@@ -109,11 +118,12 @@ class ChunkReader:
         if not 0 <= index < self.num_batches(epoch):
             raise IndexError(f"batch {index} of {self.num_batches(epoch)}")
         chunks, order = self._epoch(epoch)
-        places = np.arange(index * self.batch_size, (index + 1) * self.batch_size)
+        places = np.arange(index * self.batch_size, (index + 1) * self.batch_size)[self.rows]
         arrays = self._assemble(chunks[:, order[places % self.num_chunks]])
         if self.spec_augment is not None:
             rng = np.random.default_rng([self.seed, epoch, index])
-            spec_augment(arrays[0], rng, **self.spec_augment)
+            spec_augment(arrays[0], rng, **self.spec_augment, batch_size=self.batch_size,
+                         rows=self.rows)
         return arrays
 
     def valid_batches(self):
@@ -121,7 +131,7 @@ class ChunkReader:
         chunks of weight 0.
         """
         for begin in range(0, self.num_chunks, self.batch_size):
-            places = np.arange(begin, begin + self.batch_size)
+            places = np.arange(begin, begin + self.batch_size)[self.rows]
             arrays = self._assemble(self._fixed[:, places % self.num_chunks])
             arrays[2][places >= self.num_chunks] = 0
             yield arrays

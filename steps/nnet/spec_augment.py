@@ -4,7 +4,8 @@ import numpy as np
 
 
 def spec_augment(feats, rng, num_time_masks=2, time_mask_frames=20, num_freq_masks=2,
-                 freq_mask_bins=8, max_time_share=0.2):
+                 freq_mask_bins=8, max_time_share=0.2, batch_size=None,
+                 rows=slice(None)):
     """Erase random stretches of time and random bands of each chunk of a batch, in place.
 
     feats             float32 (batch, num_frames, dim), normalised to mean 0: erased is set to 0
@@ -12,14 +13,17 @@ def spec_augment(feats, rng, num_time_masks=2, time_mask_frames=20, num_freq_mas
     time_mask_frames  the longest stretch; lengths are uniform from 0
     freq_mask_bins    the widest band, also from 0
     max_time_share    of the chunk, at most so much is erased by all stretches together
+    batch_size, rows  where feats are these rows of a larger batch: they are erased as they would
+                      be in there
     returns           feats
     """
+    batch_size = batch_size or len(feats)
     _, num_frames, dim = feats.shape
     if num_time_masks:
         longest = min(time_mask_frames, int(max_time_share * num_frames / num_time_masks))
-        feats[_masks(rng, len(feats), num_frames, num_time_masks, longest)] = 0
+        feats[_masks(rng, batch_size, num_frames, num_time_masks, longest)[rows]] = 0
     if num_freq_masks:
-        bands = _masks(rng, len(feats), dim, num_freq_masks, min(freq_mask_bins, dim))
+        bands = _masks(rng, batch_size, dim, num_freq_masks, min(freq_mask_bins, dim))[rows]
         np.copyto(feats, 0, where=bands[:, None, :])
     return feats
 

@@ -4,10 +4,10 @@
 in   <data>/feats.scp cmvn.scp utt2spk   features, float32 (num_frames, feat_dim) an utterance
      <data>/utt2uniq                     for perturbed copies: whose alignment they take
      <alidir>/ali.JOB.gz final.mdl tree  transition-ids of a GMM system or of a network
-     <soft>/posteriors.scp               optional targets, float32 (num_out, num_pdfs)
+     <soft>/post.scp post.json           optional targets, float32 (num_out, num_pdfs)
 out  <dir>/final.keras     float32 (batch, left + n * subsampling + right, feat_dim) to
                            log-posteriors (batch, n, num_pdfs)
-     <dir>/config.json     architecture, sizes, context in frames, parameters, multiply-adds a second
+     <dir>/config.json     architecture, sizes, context in frames, multiply-adds a second
      <dir>/priors          mean posterior of each pdf over training data
      <dir>/final.mdl tree phones.txt front_end.json
      <dir>/train.log.jsonl progress.png tensorboard/
@@ -18,10 +18,11 @@ The best epochs by the loss on held-out speakers are averaged. The same seed giv
 e.g. steps/nnet/train.py --config conf/tdnn.conf data/train_sp exp/tri3b_ali exp/tdnn
 """
 
+import json
 import shutil
 from pathlib import Path
 
-from steps.nnet import training
+from steps.nnet import training, workers
 from utils.data.tables import read_table
 from utils.step import Step, UserError, log
 
@@ -29,6 +30,7 @@ from utils.step import Step, UserError, log
 def main(argv=None):
     step = Step(__file__, __doc__)
     training.add_options(step)
+    workers.add_options(step)
     step.add("--soft-targets", default="", metavar="DIR",
              help="of steps/nnet/compute_posteriors.py with another network, to learn from as well")
     step.add("--soft-weight", type=training.share_of, default=0.5,
@@ -39,43 +41,59 @@ def main(argv=None):
     args = step.parse(argv)
     inputs = training.inputs_of(args.data, args.alidir)
     if args.soft_targets:
-        inputs.append(Path(args.soft_targets) / "posteriors.scp")
+        inputs += [Path(args.soft_targets) / name for name in ("post.scp", "post.json")]
     if step.up_to_date(args.dir, inputs):
         return 0
-    sizes = training.parse_sizes(args.arch, args.sizes)
+    team = workers.join(step)
+    sizes, options = training.parse_sizes(args.arch, args.sizes), training.trainer_options(args)
+    if workers.wanted(args):
+        return workers.run(step, args.dir)
     checkpoints = Path(args.dir) / "checkpoints"
-    language = training.LanguageData(args, args.data, args.alidir, checkpoints)
+    language = training.LanguageData(args, args.data, args.alidir,
+                                     workers.scratch_of(args, checkpoints))
+    soft = read_soft_targets(args.soft_targets, language, sizes["subsampling"])
 
-    from steps.nnet.architectures import add_output, build_trunk
+    from steps.nnet.architectures import add_output
     from steps.nnet.tf import devices, seed
     from steps.nnet.trainer import Task, Trainer
     seed(args.seed)
-    soft = read_soft_targets(args, language)
-    trunk, left, right = build_trunk(args.arch, sizes, language.feat_dim)
+    trunk, left, right = training.trunk_of(args.arch, sizes, language.feat_dim)
     model = add_output(trunk, language.transitions.num_pdfs)
     config = language.config(args, sizes, model, left, right)
     train, valid = language.readers(left, right, sizes["subsampling"], args.batch_size, soft)
     log(f"{training.describe(config)}; on {devices()}")
     trainer = Trainer(trunk, [Task("output", model, model.get_layer("output"), train, valid)],
-                      training.trainer_options(args), Path(args.dir),
-                      training.key_of(step.options(), step.inputs))
+                      options, Path(args.dir), training.key_of(step.options(), step.inputs), team)
     trainer.run()
-    with step.output(args.dir) as out:
-        language.write(out, model, config, trainer.priors(trainer.tasks[0]), trainer.rows)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    priors = trainer.priors(trainer.tasks[0])
+    if trainer.first:
+        with step.output(args.dir) as out:
+            language.write(out, model, config, priors, trainer.rows)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    if team:
+        team.part()
     return step.finish(f"{args.dir}: {training.summary_of(trainer.rows)}")
 
 
-def read_soft_targets(args, language):
-    """{utt: "path:offset"} of --soft-targets, which must cover the training data; or None."""
-    if not args.soft_targets:
+def read_soft_targets(directory, language, subsampling):
+    """{utt: "path:offset"} of a directory's soft targets, for all the training data; or None."""
+    if not directory:
         return None
-    path = Path(args.soft_targets) / "posteriors.scp"
+    path, about = Path(directory) / "post.scp", Path(directory) / "post.json"
+    for needed in (path, about):
+        if not needed.is_file():
+            raise UserError(needed, "no such file", "run steps/nnet/compute_posteriors.py")
+    found = json.loads(about.read_text("utf-8"))
+    wanted = {"num_pdfs": language.transitions.num_pdfs, "subsampling": subsampling}
+    for name, value in wanted.items():
+        if found[name] != value:
+            raise UserError(about, f"{name} is {found[name]}, and {value} in this training",
+                            "take a network with the same tree and subsampling")
     table = read_table(path)
     for utt in language.train_utts:
         if utt not in table:
-            raise UserError(path, f"has no {utt}", "run steps/nnet/compute_posteriors.py on all "
-                            "the training data")
+            raise UserError(path, f"has no {utt}",
+                            "run steps/nnet/compute_posteriors.py on all the training data")
     return table
 
 

@@ -14,16 +14,20 @@ e.g. steps/nnet/train_multi.py --config conf/tdnn.conf --temperature 0.5 exp/mul
        en=data/en/train,exp/en/tri3b fr=data/fr/train,exp/fr/tri3b
 """
 
+import re
 import shutil
 from pathlib import Path
 
-from steps.nnet import training
+from steps.nnet import progress, training, workers
 from utils.step import Step, UserError, log
+
+RESERVED = {"checkpoints", "tensorboard"}
 
 
 def main(argv=None):
     step = Step(__file__, __doc__)
     training.add_options(step)
+    workers.add_options(step)
     step.add("--temperature", type=training.share_or_one, default=0.5,
              help="a language's share of a batch goes by its hours to this power: 1 as they come, "
                   "0 all alike (default 0.5)")
@@ -36,18 +40,22 @@ def main(argv=None):
     if step.up_to_date(args.dir, [path for pair in languages.values()
                                   for path in training.inputs_of(*pair)]):
         return 0
-    sizes = training.parse_sizes(args.arch, args.sizes)
+    team = workers.join(step)
+    sizes, options = training.parse_sizes(args.arch, args.sizes), training.trainer_options(args)
+    if workers.wanted(args):
+        return workers.run(step, args.dir)
     checkpoints = Path(args.dir) / "checkpoints"
-    parts = {name: training.LanguageData(args, *pair, checkpoints / name)
+    parts = {name: training.LanguageData(args, *pair,
+                                         workers.scratch_of(args, checkpoints) / name)
              for name, pair in languages.items()}
     check_alike(parts)
 
-    from steps.nnet import progress
-    from steps.nnet.architectures import add_output, build_trunk
+    from steps.nnet.architectures import add_output
     from steps.nnet.tf import devices, seed
     from steps.nnet.trainer import Task, Trainer
     seed(args.seed)
-    trunk, left, right = build_trunk(args.arch, sizes, next(iter(parts.values())).feat_dim)
+    trunk, left, right = training.trunk_of(args.arch, sizes,
+                                           next(iter(parts.values())).feat_dim)
     tasks = []
     for name, rows in shares(parts, args.batch_size, args.temperature).items():
         model = add_output(trunk, parts[name].transitions.num_pdfs, f"output.{name}")
@@ -55,20 +63,24 @@ def main(argv=None):
         tasks.append(Task(name, model, model.get_layer(f"output.{name}"), train, valid))
         log(f"{name}: {train.num_frames * parts[name].frame_shift / 3600:.2f} hours, {rows} of "
             f"{args.batch_size} chunks of a batch")
-    trainer = Trainer(trunk, tasks, training.trainer_options(args), Path(args.dir),
-                      training.key_of(step.options(), step.inputs))
+    trainer = Trainer(trunk, tasks, options, Path(args.dir),
+                      training.key_of(step.options(), step.inputs), team)
     log(f"on {devices()}")
     trainer.run()
-    with step.output(args.dir) as out:
-        for task in tasks:
-            part = parts[task.name]
-            config = part.config(args, sizes, task.model, left, right)
-            part.write(out / task.name, task.model, config, trainer.priors(task), trainer.rows)
-            log(f"{task.name}: {training.describe(config)}")
-        progress.write_log(out / "train.log.jsonl", trainer.rows)
-        progress.draw(out / "progress.png", trainer.rows,
-                      f"{args.arch}, {len(tasks)} languages: {', '.join(languages)}")
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    priors = {task.name: trainer.priors(task) for task in tasks}
+    if trainer.first:
+        with step.output(args.dir) as out:
+            for task in tasks:
+                part = parts[task.name]
+                config = part.config(args, sizes, task.model, left, right)
+                part.write(out / task.name, task.model, config, priors[task.name], trainer.rows)
+                log(f"{task.name}: {training.describe(config)}")
+            progress.write_log(out / "train.log.jsonl", trainer.rows)
+            progress.draw(out / "progress.png", trainer.rows,
+                          f"{args.arch}, {len(tasks)} languages: {', '.join(languages)}")
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    if team:
+        team.part()
     return step.finish(f"{args.dir}: {len(tasks)} languages, "
                        f"{training.summary_of(trainer.rows)}")
 
@@ -77,10 +89,11 @@ def named_pair(text):
     """("en", ("data/en/train", "exp/en/tri3b")) of "en=data/en/train,exp/en/tri3b"."""
     name, equals, pair = text.partition("=")
     parts = pair.split(",")
-    if not (name and equals and len(parts) == 2 and all(parts)) or not name.isidentifier() \
-            and not name.replace("-", "_").isidentifier():
-        raise UserError(text, "is no language", "expected NAME=DATA,ALIDIR, the name of letters, "
-                        "digits, - and _")
+    if not (equals and re.fullmatch(r"[\w-]+", name) and len(parts) == 2 and all(parts)):
+        raise UserError(text, "is no language",
+                        "expected NAME=DATA,ALIDIR, the name of letters, digits, - and _")
+    if name in RESERVED:
+        raise UserError(text, f"{name} is a directory of training itself", "take another name")
     return name, tuple(parts)
 
 
@@ -98,7 +111,8 @@ def check_alike(parts):
 def shares(parts, batch_size, temperature):
     """{language: chunks in a batch}, at least one each, together batch_size.
 
-    By largest remainders, of hours ** temperature (Conneau et al. 2020 balance languages so).
+    What is left after that one goes by hours ** temperature (as Conneau et al. 2020 balance
+    languages), rounded by largest remainders.
     """
     if len(parts) > batch_size:
         raise UserError("--batch-size", f"is {batch_size} for {len(parts)} languages",
