@@ -117,6 +117,8 @@ def parse_sizes(arch, text):
         except ValueError:
             raise UserError("--sizes", f"{name} cannot be {value!r}",
                             f"such as {shown(sizes[name])}") from None
+    if sizes["subsampling"] < 1:
+        raise UserError("--sizes", "subsampling cannot be 0", "1 for an output every frame")
     return sizes
 
 
@@ -139,7 +141,7 @@ def trunk_of(arch, sizes, feat_dim):
     from steps.nnet.architectures import build_trunk
     try:
         return build_trunk(arch, sizes, feat_dim)
-    except (ValueError, IndexError, ZeroDivisionError) as error:
+    except (ValueError, IndexError) as error:
         shown_sizes = " ".join(f"{name}={shown(value)}" for name, value in sizes.items())
         raise UserError("--sizes", f"no {arch} can be made with {shown_sizes}: "
                         f"{str(error).splitlines()[0]}") from None
