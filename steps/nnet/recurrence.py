@@ -83,7 +83,7 @@ def recur(kind, x, kernel):
 
     @tf.custom_gradient
     def run(x, kernel):
-        num_frames, batch = tf.shape(x)[0], tf.shape(x)[1]
+        num_frames, batch = (x.shape[i] or tf.shape(x)[i] for i in (0, 1))
         zero = tf.zeros((batch, dim))
 
         def forward(t, states, kept):
@@ -123,7 +123,7 @@ def recur(kind, x, kernel):
             dkernel = tf.matmul(tf.reshape(last[0], (-1, dim)), drs, transpose_a=True)
             return dxs.stack(), dkernel
 
-        return kept[0], gradient
+        return tf.ensure_shape(kept[0], (*x.shape[:2], dim)), gradient
 
     return run(x, kernel)
 
