@@ -3,8 +3,9 @@
 #
 # The corpus is synthesised by eSpeak NG, many voices in many rooms, so nothing is downloaded: US
 # English is the source; Scottish English, Caribbean English and French are the targets. Each gets
-# a lexicon, a trigram, monophones, triphones, LDA+MLLT and SAT, and is decoded. LM weights are
-# chosen on dev, the results are those of test.
+# a lexicon, a trigram, monophones, triphones, LDA+MLLT and SAT, and is decoded; the source also
+# gets a network, trained on SAT's alignments. LM weights are chosen on dev, the results are those
+# of test.
 #
 #   ./run.sh                           everything: 11 minutes on two cores with the making of .venv,
 #                                      under a minute when nothing has changed
@@ -16,6 +17,7 @@ stage=0            # first stage to run
 stop_stage=99      # last stage to run
 size=small         # of the corpus: tiny, small or full
 source=en          # the language with much speech; data/<source>
+network=tdnn       # of the source; conf/<network>.conf
 targets="en-scotland en-caribbean fr"   # one data/<target> each
 nj=2               # jobs in parallel
 corpus=corpus      # where the sound is
@@ -128,7 +130,29 @@ if begin 8 "graphs and decoding"; then
   done
 fi
 
-if begin 9 "word error rates"; then
+if begin 9 "log mel energies, and copies at other speeds, for the source network"; then
+  utils/data/perturb_speed.py 0.9,1.0,1.1 "$data/$source/train" "$data/$source/nnet/train"
+  for set in dev test; do
+    utils/data/copy_data_dir.py "$data/$source/$set" "$data/$source/nnet/$set"
+  done
+  for set in train dev test; do
+    steps/features/make_fbank.py --config "$conf/fbank.conf" --nj "$nj" --cmd "$train_cmd" \
+      "$data/$source/nnet/$set"
+    steps/features/compute_cmvn.py "$data/$source/nnet/$set"
+  done
+fi
+
+if begin 10 "the source network, on the alignments of tri3b"; then
+  steps/nnet/train.py --config "$conf/$network.conf" \
+    "$data/$source/nnet/train" "$exp/$source/tri3b" "$exp/$source/$network"
+  for set in dev test; do
+    # The network has the tree of tri3b, and so its graph.
+    steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+      "$exp/$source/tri3b/graph" "$data/$source/nnet/$set" "$exp/$source/$network/decode_$set"
+  done
+fi
+
+if begin 11 "word error rates"; then
   decodes=()
   for lang in $source $targets; do
     for system in $systems; do
@@ -140,5 +164,12 @@ if begin 9 "word error rates"; then
       decodes+=("$exp/$lang/$system/decode_test")
     done
   done
+  decode=$exp/$source/$network
+  steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
+    "$data/$source/nnet/dev" "$exp/$source/tri3b/graph" "$decode/decode_dev"
+  steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
+    --dev "$decode/decode_dev" \
+    "$data/$source/nnet/test" "$exp/$source/tri3b/graph" "$decode/decode_test"
+  decodes+=("$decode/decode_test")
   steps/score/results.py --out "$exp/results" "${decodes[@]}"
 fi

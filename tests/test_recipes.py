@@ -15,6 +15,13 @@ from utils.step import ROOT
 CORPORA = ROOT.parent / "shared/corpora"   # real speech, where a developer has put it
 LINE = re.compile(r"%WER ([\d.]+) \[ \d+ / (\d+), .*\]  (\S+)  95 % ([\d.]+) to ([\d.]+), CER ")
 
+NETWORK = """--sizes=hidden_dim=48 offsets=1,2
+--batch-size=4
+--num-epochs=8
+--learning-rate=0.005
+--xla=false
+"""
+
 
 def run(recipe, *options):
     """A recipe's stderr; a failure shows the end of it."""
@@ -29,7 +36,7 @@ def run(recipe, *options):
 
 
 def quick_conf(recipe, directory):
-    """A copy of a recipe's conf files, but for few Gaussians and iterations.
+    """A copy of a recipe's conf files, but for few Gaussians and iterations and a small network.
 
     Leaves gain little likelihood where there is little speech, and LDA needs 40 of them.
     """
@@ -37,6 +44,8 @@ def quick_conf(recipe, directory):
     for path in [*directory.glob("mono*.conf"), *directory.glob("tri*.conf")]:
         own = "" if path.stem == "mono" else "--realign-iters=3 6\n--tree-threshold=250\n"
         path.write_text(path.read_text() + "--total-gaussians=400\n--num-iters=7\n" + own)
+    for path in [*directory.glob("nnet.conf"), *directory.glob("tdnn.conf")]:
+        path.write_text(path.read_text() + NETWORK)
     return directory
 
 
@@ -53,7 +62,7 @@ def results(path):
 def assert_nothing_to_do(log):
     steps = [line for line in log.splitlines() if re.match(r"\w+: (steps|utils|local|egs)/", line)]
     idle = [line for line in log.splitlines() if "up to date" in line]
-    always = [line for line in steps if re.match(r"validate_|results", line)]
+    always = [line for line in steps if re.match(r"validate_|results|table", line)]
     assert len(steps) - len(always) == len(idle) > 10, "\n".join(steps)
 
 
@@ -63,7 +72,7 @@ def assert_nothing_to_do(log):
 def test_help_and_mistakes(recipe):
     command = ["bash", recipe]
     text = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True).stdout
-    assert "--stop-stage" in text and re.search(r"^ +9  word error rates$", text, re.M)
+    assert "--stop-stage" in text and re.search(r"^ +1[12]  word error rates$", text, re.M)
     wrong = subprocess.run([*command, "--nonsense", "1"], capture_output=True, text=True,
                            check=False)
     assert wrong.returncode == 1 and "no such option: --nonsense" in wrong.stderr
@@ -76,7 +85,7 @@ def test_an4_recipe_on_a_tiny_corpus(tiny, tmp_path):
                "--exp", tmp_path / "exp", "--hold-out", 1, "--conf", conf]
     run(ROOT / "egs/an4/run.sh", *options)
     table = results(tmp_path / "exp/results")
-    assert list(table) == ["mono", "tri1", "tri2b", "tri3b"]
+    assert list(table) == ["mono", "tri1", "tri2b", "tri3b", "nnet/tdnn/0"]
     assert all(wer < 40 for wer, _ in table.values()), table
     assert "chosen on" in (tmp_path / "exp/results").read_text()
     assert "(Kaldi's way)" in (tmp_path / "exp/results").read_text()
@@ -91,7 +100,7 @@ def test_speechocean762_recipe_on_a_tiny_corpus(tiny, tmp_path):
         "--dict", tmp_path / "data/dict", "--exp", tmp_path / "exp", "--conf", conf,
         "--hold-out", 0, "--nj", 1)
     table = results(tmp_path / "exp/results")
-    assert list(table) == ["mono", "tri1", "tri2b", "tri3b"]
+    assert list(table) == ["mono", "tri1", "tri2b", "tri3b", "nnet/tdnn/0"]
     assert all(wer < 40 for wer, _ in table.values()), table
     scoring = tmp_path / "exp/tri3b/decode_test/scoring"
     assert "agegroup child, 5 utterances" in (scoring / "by_agegroup").read_text()
@@ -109,7 +118,7 @@ def test_root_recipe_on_a_tiny_corpus(tmp_path):
     options.append("--targets=")
     run(ROOT / "run.sh", *options, "--stage", 3)
     table = results(tmp_path / "exp/results")
-    assert list(table) == ["en/mono", "en/tri1", "en/tri2b", "en/tri3b"]
+    assert list(table) == ["en/mono", "en/tri1", "en/tri2b", "en/tri3b", "en/tdnn"]
     assert all(words > 50 and wer < 60 for wer, words in table.values()), table
     assert_nothing_to_do(run(ROOT / "run.sh", *options))
 

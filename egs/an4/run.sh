@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# AN4 with GMM-HMMs: monophones, triphones, LDA+MLLT, SAT; features to word error rates.
+# AN4: GMM-HMMs (monophones, triphones, LDA+MLLT, SAT) and networks on their alignments.
 #
 # 948 utterances of 74 speakers to train on, 130 of 10 others to test: letters, digits, names and
 # addresses read in US English. Lexicon an4.dic, trigram from the training transcripts. Ten minutes
@@ -8,9 +8,11 @@
 #   ./run.sh                        fetches the corpus to corpus/an4 (60 MB) and runs everything
 #   ./run.sh --corpus /data/an4     the corpus is on disk already
 #   ./run.sh --stage 4              goes on with tri1
+#   ./run.sh --stage 8 --archs "dnn cnn rnn gru lstm blstm tdnn tdnnf" --seeds "0 1 2"
+#                                   every architecture from three seeds: the table in RESULTS
 #
 # AN4 has no development set. So that the LM weight and insertion penalty are not chosen on the
-# test set, stage 8 trains the same systems once more without ten of the training speakers, whose
+# test set, stage 11 trains the same systems once more without ten of the training speakers, whose
 # words are not in its LM either, and decodes these; what is best for them is applied to the test
 # set. --hold-out 0 leaves this out, halves the time and gives Kaldi's way of choosing alone: the
 # best on the test set itself. The results show both, side by side.
@@ -20,7 +22,9 @@ stage=0            # first stage to run
 stop_stage=99      # last stage to run
 corpus=""          # the directory with AN4's etc/ and wav/; none: it is fetched to corpus/an4
 nj=2               # jobs in parallel
-hold_out=10        # training speakers to hold out in stage 8, 0 for none
+hold_out=10        # training speakers to hold out in stage 11, 0 for none
+archs=tdnn         # networks to train, see steps/nnet/architectures.py
+seeds=0            # each from these seeds; with the speakers held out, from the first one
 data=data          # where train/ and test/, lang and LM are
 dict=data/dict     # where the lexicon is
 conf=conf          # where the steps' options are
@@ -95,21 +99,71 @@ if begin 7 "graphs and decoding"; then
   done
 fi
 
-if begin 8 "the same without the held-out speakers, who are decoded"; then
+if begin 8 "copies at other speeds, and the adapted features that networks see"; then
+  utils/data/perturb_speed.py 0.9,1.0,1.1 "$data/train" "$data/sp/train"
+  steps/features/make_mfcc.py --config "$conf/mfcc.conf" --nj "$nj" --cmd "$train_cmd" \
+    "$data/sp/train"
+  steps/features/compute_cmvn.py "$data/sp/train"
+  steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" \
+    "$data/sp/train" "$data/lang" "$exp/tri3b" "$exp/tri3b_sp_ali"
+  steps/hmm/make_fmllr_feats.py --nj "$nj" --cmd "$train_cmd" \
+    "$data/sp/train" "$exp/tri3b" "$exp/tri3b_sp_ali" "$data/fmllr/train"
+  # The test speakers' transforms are those of tri3b's own decoding.
+  steps/hmm/make_fmllr_feats.py --nj "$nj" --cmd "$train_cmd" \
+    "$data/test" "$exp/tri3b" "$exp/tri3b/decode_test" "$data/fmllr/test"
+fi
+
+if begin 9 "networks on the alignments of tri3b"; then
+  for arch in $archs; do
+    for seed in $seeds; do
+      steps/nnet/train.py --config "$conf/nnet.conf" --arch "$arch" --seed "$seed" \
+        "$data/fmllr/train" "$exp/tri3b_sp_ali" "$exp/nnet/$arch/$seed"
+    done
+  done
+fi
+
+if begin 10 "decoding with the networks"; then
+  for arch in $archs; do
+    for seed in $seeds; do
+      # The tree is tri3b's, and so the graph.
+      steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+        "$exp/tri3b/graph" "$data/fmllr/test" "$exp/nnet/$arch/$seed/decode_test"
+    done
+  done
+fi
+
+if begin 11 "the same without the held-out speakers, who are decoded"; then
   if [[ $hold_out -gt 0 ]]; then
     ./run.sh --stage 1 --hold-out 0 --data "$data/tune" --dict "$dict" --exp "$exp/tune" \
-      --conf "$conf" --nj "$nj" --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
+      --conf "$conf" --archs "$archs" --seeds "${seeds%% *}" --nj "$nj" \
+      --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
   fi
 fi
 
-if begin 9 "word error rates"; then
+if begin 12 "word error rates"; then
   decodes=()
+  table=()
   for system in $systems; do
     dev=""
     if [[ $hold_out -gt 0 ]]; then dev=$exp/tune/$system/decode_test; fi
     steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" --dev "$dev" \
       "$data/test" "$exp/$system/graph" "$exp/$system/decode_test"
     decodes+=("$exp/$system/decode_test")
+    table+=("$system=$exp/$system/decode_test")
+  done
+  for arch in $archs; do
+    group=""
+    for seed in $seeds; do
+      dev=""
+      if [[ $hold_out -gt 0 ]]; then dev=$exp/tune/nnet/$arch/${seeds%% *}/decode_test; fi
+      decode=$exp/nnet/$arch/$seed/decode_test
+      steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
+        --dev "$dev" "$data/fmllr/test" "$exp/tri3b/graph" "$decode"
+      decodes+=("$decode")
+      group+="${group:+,}$decode"
+    done
+    table+=("$arch=$group")
   done
   steps/score/results.py --out "$exp/results" "${decodes[@]}"
+  steps/score/table.py --baseline tri3b --out "$exp/table" "${table[@]}"
 fi
