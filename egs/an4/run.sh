@@ -2,8 +2,8 @@
 # AN4: GMM-HMMs (monophones, triphones, LDA+MLLT, SAT) and networks on their alignments.
 #
 # 948 utterances of 74 speakers to train on, 130 of 10 others to test: letters, digits, names and
-# addresses read in US English. Lexicon an4.dic, trigram from the training transcripts. Ten minutes
-# on two cores, half of it stage 8.
+# addresses read in US English. Lexicon an4.dic, trigram from the training transcripts. About 20
+# minutes on two cores, half of it stage 11.
 #
 #   ./run.sh                        fetches the corpus to corpus/an4 (60 MB) and runs everything
 #   ./run.sh --corpus /data/an4     the corpus is on disk already
