@@ -39,16 +39,23 @@ def fetch(url, path):
 
 
 def unpack(archive, directory, wanted):
-    """Unpack what is in an archive's one directory and begins with one of wanted, such as `wav/`.
+    """Unpack the files in an archive's one directory that begin with one of wanted, such as `wav/`.
 
-    An archive that cannot be read is removed, so that the next try fetches it anew.
+    Only regular files, and none outside the directory. An archive that cannot be read is removed,
+    so that the next try fetches it anew.
     """
     try:
         with tarfile.open(archive) as tar:
             for member in tar:
-                member.name = member.name.removeprefix("./").partition("/")[2]
-                if member.name.startswith(tuple(wanted)):
-                    tar.extract(member, directory, filter="data")
+                name = member.name.removeprefix("./").partition("/")[2]
+                if not member.isfile() or not name.startswith(tuple(wanted)):
+                    continue
+                if ".." in name.split("/"):
+                    raise tarfile.TarError(f"{member.name} leaves the directory")
+                path = directory / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with tar.extractfile(member) as source, path.open("wb") as file:
+                    shutil.copyfileobj(source, file, CHUNK)
     except (tarfile.TarError, EOFError, OSError) as error:
         archive.unlink()
         raise UserError(archive, f"cannot be unpacked: {error}", "run it again") from None

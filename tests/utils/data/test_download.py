@@ -41,6 +41,15 @@ def test_what_is_wanted_is_unpacked(tmp_path):
                   if p.is_file()) == ["README.md", "wav/a.wav"]
 
 
+def test_nothing_is_written_outside_the_directory(tmp_path):
+    (tmp_path / "a").write_text("a")
+    with tarfile.open(tmp_path / "x.tgz", "w:gz") as tar:
+        tar.add(tmp_path / "a", "x-1/wav/../../../b")
+    with pytest.raises(UserError, match="leaves the directory"):
+        unpack(tmp_path / "x.tgz", tmp_path / "out", ["wav/"])
+    assert not (tmp_path / "b").exists()
+
+
 def test_half_an_archive_goes(tmp_path):
     (tmp_path / "x.tgz").write_bytes(b"<html>not here</html>")
     with pytest.raises(UserError, match=r"x.tgz: cannot be unpacked(?s:.*)run it again"):
