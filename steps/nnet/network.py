@@ -7,6 +7,7 @@
 
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -151,9 +152,18 @@ def save_model(path, model):
             data = old.read(name)
             if name == "metadata.json":
                 data = json.dumps({**json.loads(data), "date_saved": ""}).encode()
+            elif name == "config.json":
+                data = _number_objects(data.decode()).encode()
             new.writestr(zipfile.ZipInfo(name, EPOCH), data)
     scratch.unlink()
     write_atomic(path, packed.getvalue())
+
+
+def _number_objects(config):
+    """Keras names objects that layers share by their addresses: 1, 2, ... in their place."""
+    numbers = {}
+    return re.sub(r'("shared_object_id": )(\d+)',
+                  lambda m: m[1] + str(numbers.setdefault(m[2], len(numbers) + 1)), config)
 
 
 def write_network(out, model, config, priors):

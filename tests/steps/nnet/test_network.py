@@ -1,0 +1,45 @@
+import pytest
+
+from steps.nnet.network import load_model, read_priors, save_model, write_priors
+from utils.step import UserError
+
+keras = pytest.importorskip("steps.nnet.tf").keras
+
+
+def small(seed):
+    from steps.nnet.architectures import add_output, build_trunk
+    from steps.nnet.tf import seed as set_seed
+    set_seed(seed)
+    return add_output(build_trunk("dnn", {"hidden_dim": 8, "num_layers": 1}, 5)[0], 4)
+
+
+def test_the_same_network_is_the_same_file(tmp_path):
+    save_model(tmp_path / "a.keras", small(3))
+    # Another object, as in another process, at another address.
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(keras.DTypePolicy("float32"))
+    try:
+        save_model(tmp_path / "b.keras", small(3))
+    finally:
+        keras.config.set_dtype_policy(before)
+    save_model(tmp_path / "c.keras", small(4))
+    a, b, c = ((tmp_path / f"{name}.keras").read_bytes() for name in "abc")
+    assert a == b != c
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.keras", "b.keras", "c.keras"]
+
+
+def test_it_is_read_again(tmp_path):
+    import numpy as np
+    model = small(3)
+    save_model(tmp_path / "a.keras", model)
+    feats = np.random.default_rng(0).standard_normal((2, 40, 5), np.float32)
+    np.testing.assert_array_equal(load_model(tmp_path / "a.keras")(feats), model(feats))
+
+
+def test_priors(tmp_path):
+    write_priors(tmp_path / "priors", [0.25, 0.75])
+    assert (tmp_path / "priors").read_text() == " [ 0.25 0.75 ]\n"
+    assert read_priors(tmp_path / "priors").tolist() == [0.25, 0.75]
+    (tmp_path / "priors").write_text("0.25 0.75\n")
+    with pytest.raises(UserError, match="priors:1: is no vector"):
+        read_priors(tmp_path / "priors")
