@@ -90,8 +90,8 @@ def recur(kind, x, kernel):
             states = cell(frames.read(t), tf.matmul(states[0], kernel), *states)
             return t + 1, states, [k.write(t, s) for k, s in zip(kept, states, strict=True)]
 
-        frames = _array(num_frames, (None, x.shape[-1]), x)
-        kept = [_array(num_frames, (None, dim)) for _ in range(num_states)]
+        frames = _array(num_frames, x.shape[1:], x)
+        kept = [_array(num_frames, (x.shape[1], dim)) for _ in range(num_states)]
         _, _, kept = tf.while_loop(lambda t, *_: t < num_frames, forward,
                                    (0, (zero,) * num_states, kept),
                                    maximum_iterations=num_frames)
@@ -100,8 +100,8 @@ def recur(kind, x, kernel):
         def gradient(dy):
             last = [tf.concat([zero[None], k[:-1]], 0) for k in kept]
             r = tf.reshape(tf.matmul(tf.reshape(last[0], (-1, dim)), kernel), tf.shape(x))
-            arrays = [_array(num_frames, (None, a.shape[-1]), a) for a in (x, r, *last)]
-            douts = _array(num_frames, (None, dim), dy)
+            arrays = [_array(num_frames, (x.shape[1], a.shape[-1]), a) for a in (x, r, *last)]
+            douts = _array(num_frames, (x.shape[1], dim), dy)
 
             def backward(t, dstates, dxs, drs):
                 inputs = [a.read(t) for a in arrays]
@@ -117,7 +117,7 @@ def recur(kind, x, kernel):
             _, _, dxs, drs = tf.while_loop(
                 lambda t, *_: t >= 0, backward,
                 (num_frames - 1, (zero,) * num_states,
-                 _array(num_frames, (None, x.shape[-1])), _array(num_frames, (None, x.shape[-1]))),
+                 _array(num_frames, x.shape[1:]), _array(num_frames, x.shape[1:])),
                 maximum_iterations=num_frames)
             drs = tf.reshape(drs.stack(), (-1, x.shape[-1]))
             dkernel = tf.matmul(tf.reshape(last[0], (-1, dim)), drs, transpose_a=True)
