@@ -3,7 +3,7 @@
 #
 # 2500 utterances of 125 speakers to train on, 2500 of 125 others to test: short sentences, names
 # and digits. The corpus's own lexicon without stress, trigram from the training transcripts. About
-# an hour on two cores, more than half of it decoding.
+# two hours on two cores (estimated), a good part of it decoding.
 #
 #   ./run.sh                                   fetches the corpus to corpus/ (520 MB), runs all
 #   ./run.sh --corpus /data/speechocean762     the corpus is on disk already
