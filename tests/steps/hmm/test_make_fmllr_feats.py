@@ -1,0 +1,38 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from steps.features.pipeline import FeaturePipeline
+from steps.hmm import make_fmllr_feats
+from steps.hmm.triphones import front_end_of, read_transforms
+from utils.data.datadir import DataDir
+from utils.step import UserError
+
+
+def test_features_are_the_pipelines(speech, tri3b, tmp_path, capsys):
+    dest = tmp_path / "fmllr"
+    command = ["--nj", 2, speech.train, tri3b, tri3b, dest]
+    assert make_fmllr_feats.main(command) == 0
+    expected = FeaturePipeline(DataDir(speech.train), *front_end_of(tri3b),
+                               transforms=read_transforms(tri3b))
+    found = FeaturePipeline(DataDir(dest), {
+        "cmvn": "none", "feats": json.loads((dest / "feats.json").read_text())})
+    assert found.utts == expected.utts and found.dim == expected.dim
+    for utt in found.utts:
+        np.testing.assert_array_equal(found.load(utt), expected.load(utt))
+    assert not (dest / "cmvn.scp").exists()
+    before = (dest / ".done").read_text()
+    assert make_fmllr_feats.main(command) == 0
+    assert "up to date" in capsys.readouterr().err and (dest / ".done").read_text() == before
+
+
+def test_a_speaker_without_a_transform(speech, tri3b, tmp_path):
+    empty = tmp_path / "none"
+    empty.mkdir()
+    for name in ("front_end.json", "final.mat"):
+        shutil.copy(tri3b / name, empty / name)
+    with pytest.raises(UserError, match="has no transform of"):
+        make_fmllr_feats.main([speech.train, tri3b, empty, tmp_path / "fmllr"])
+    assert not (tmp_path / "fmllr" / "feats.scp").exists()

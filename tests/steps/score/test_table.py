@@ -1,0 +1,56 @@
+import json
+
+import pytest
+
+from steps.score import score, table
+from tests.steps.score.scored import chain, make_data, make_decode, make_graph
+from utils.step import UserError
+
+YES, NO = 1, 2
+TEXTS = {f"s{i % 3}-u{i:02d}": "yes no yes no" for i in range(30)}
+
+
+@pytest.fixture(scope="module")
+def decodes(tmp_path_factory):
+    """Decode directories by their errors in an utterance: of `wrong` utterances the last word."""
+    root = tmp_path_factory.mktemp("table")
+    data, graph = make_data(root / "data", TEXTS), make_graph(root / "graph")
+    found = {}
+    for name, wrong in (("bad", 20), ("good0", 4), ("good1", 6)):
+        lattices = {utt: chain(YES, NO, YES, YES if i < wrong else NO)
+                    for i, utt in enumerate(TEXTS)}
+        found[name] = make_decode(root / name / "decode", [lattices])
+        score.main(["--nj", 1, "--max-lmwt", 8, data, graph, found[name]])
+    directory = found["good0"].parent
+    (directory / "config.json").write_text(
+        json.dumps({"num_params": 1_500_000, "macs_per_second": 40_000_000}))
+    for name in ("good0", "good1"):
+        (found[name].parent / "train.log.jsonl").write_text('{"seconds": 3.0}\n{"seconds": 5.0}\n')
+    return found
+
+
+def test_means_spread_size_and_significance(decodes, tmp_path, capsys):
+    assert table.main(["--baseline", "gmm", "--out", tmp_path / "table", f"gmm={decodes['bad']}",
+                       f"net={decodes['good0']},{decodes['good1']}"]) == 0
+    text = capsys.readouterr().out
+    assert text == (tmp_path / "table").read_text()
+    head, gmm, net = (line.split() for line in text.splitlines())
+    assert head[:3] == ["system", "%WER", "+-"]
+    assert gmm[:2] == ["gmm", "16.67"]                      # 20 of 120 words
+    assert net[:5] == ["net", "4.17", "1.18", "3.33", "5.00"]
+    assert "-75.0 % 0.0000" in " ".join(net)
+    assert " ".join(net).endswith("1.50 M 40.0 M 4.0")
+
+
+def test_without_a_baseline(decodes, capsys):
+    table.main([f"net={decodes['good1']}"])
+    assert "relative" not in capsys.readouterr().out
+
+
+def test_mistakes(decodes, tmp_path):
+    with pytest.raises(UserError, match="no system is called x"):
+        table.main(["--baseline", "x", f"net={decodes['good1']}"])
+    with pytest.raises(UserError, match="not scored yet"):
+        table.main([f"net={tmp_path}"])
+    with pytest.raises(UserError, match="is no system"):
+        table.main(["net"])
