@@ -7,8 +7,8 @@
 # gets a network, trained on SAT's alignments. LM weights are chosen on dev, the results are those
 # of test.
 #
-#   ./run.sh                           everything: 15 minutes on two cores with the making of .venv,
-#                                      under a minute when nothing has changed
+#   ./run.sh                           everything: about 15 minutes (estimated) on two cores,
+#                                      with .venv; under a minute when nothing has changed
 #   ./run.sh --size full               three times as much English, and so about as much longer
 #   ./run.sh --stage 5 --targets fr    the source and one target, from tri1 on
 set -euo pipefail

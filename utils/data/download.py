@@ -5,11 +5,34 @@ import shutil
 import tarfile
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 from utils.step import UserError, log
 
 CHUNK = 1 << 16
 TIMEOUT = 60   # seconds without a byte
+
+
+def fetch_corpus(step, argv, name, url, wanted, check):
+    """What a recipe's local/download.py does: <dir>/<name>, whole, or a UserError.
+
+    url      default of --url, a .tar.gz;  wanted  as of unpack()
+    check    function(archive, directory) -> number of recordings, all there
+    returns  exit status
+    """
+    step.add("--url", default=url, help="a .tar.gz of the corpus")
+    step.add("dir", help=f"directory to make {name}/ in")
+    args = step.parse(argv)
+    corpus, archive = Path(args.dir) / name, Path(args.dir) / f"{name}.tar.gz"
+    if step.up_to_date(corpus, []):
+        return 0
+    if not archive.exists():
+        fetch(args.url, archive)
+    with step.output(corpus) as out:
+        unpack(archive, out, wanted)
+        number = check(archive, out)
+    archive.unlink()
+    return step.finish(f"{number} recordings in {corpus}")
 
 
 def fetch(url, path):

@@ -10,9 +10,7 @@ unpacked only if it is whole, and checked to have all files that its own lists n
 e.g. local/download.py corpus
 """
 
-from pathlib import Path
-
-from utils.data.download import fetch, unpack
+from utils.data.download import fetch_corpus
 from utils.data.tables import read_table
 from utils.step import Step, UserError
 
@@ -21,21 +19,7 @@ WANTED = ["train/", "test/", "WAVE/", "resource/", "LICENSE", "README"]
 
 
 def main(argv=None):
-    step = Step(__file__, __doc__)
-    step.add("--url", default=URL, help="a .tar.gz of the corpus")
-    step.add("dir", help="directory to make speechocean762/ in")
-    args = step.parse(argv)
-    corpus = Path(args.dir) / "speechocean762"
-    if step.up_to_date(corpus, []):
-        return 0
-    archive = Path(args.dir) / "speechocean762.tar.gz"
-    if not archive.exists():
-        fetch(args.url, archive)
-    with step.output(corpus) as out:
-        unpack(archive, out, WANTED)
-        number = check(archive, out)
-    archive.unlink()
-    return step.finish(f"{number} recordings in {corpus}")
+    return fetch_corpus(Step(__file__, __doc__), argv, "speechocean762", URL, WANTED, check)
 
 
 def check(archive, directory):
