@@ -52,10 +52,11 @@ class Trainer:
     directory  Path, where checkpoints/ and tensorboard/ are kept
     key        str, what must be the same for a checkpoint to be used
     workers    Workers that train together, or None; only the first of them writes
+    learner    what to learn with, called with trunk, tasks and options; a Learner if None
     .rows      one dict an epoch, train.log.jsonl
     """
 
-    def __init__(self, trunk, tasks, options, directory, key="", workers=None):
+    def __init__(self, trunk, tasks, options, directory, key="", workers=None, learner=None):
         self.tasks, self.options, self.directory, self.key = tasks, options, directory, key
         self.first = workers is None or workers.first
         self.scratch = directory if self.first else workers.scratch
@@ -63,7 +64,7 @@ class Trainer:
             from steps.nnet.shared_learner import SharedLearner
             self.learner = SharedLearner(trunk, tasks, options, workers)
         else:
-            self.learner = Learner(trunk, tasks, options)
+            self.learner = (learner or Learner)(trunk, tasks, options)
         chunks = sum(task.train.num_batches(0) * task.train.batch_size for task in tasks)
         self.epoch_steps = math.ceil(chunks / sum(task.train.batch_size for task in tasks))
         self.num_steps = options.num_epochs * self.epoch_steps
