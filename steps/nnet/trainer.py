@@ -9,38 +9,17 @@ import math
 import shutil
 import time
 from contextlib import closing
-from dataclasses import dataclass
 
 import numpy as np
 
 from steps.nnet import checkpoints, schedule
 from steps.nnet.chunks import prefetch
 from steps.nnet.learner import Learner, Task
+from steps.nnet.options import Options
 from steps.nnet.progress import Progress, loss_of
 from utils.step import UserError, log
 
 __all__ = ["Options", "Task", "Trainer"]
-
-
-@dataclass
-class Options:
-    """How to train; the defaults are those of steps/nnet/train.py."""
-
-    num_epochs: int = 15
-    optimizer: str = "adamw"
-    learning_rate: float = 2e-3
-    final_learning_rate: float = 2e-5
-    schedule: str = "cosine"
-    warmup: float = 0.1
-    weight_decay: float = 1e-3
-    momentum: float = 0.9
-    clip_norm: float = 5.0
-    label_smoothing: float = 0.0
-    soft_weight: float = 0.5
-    patience: int = 5
-    average: int = 3
-    checkpoint_minutes: float = 2.0
-    xla: bool = True
 
 
 class Trainer:

@@ -4,8 +4,10 @@ import argparse
 import hashlib
 import json
 import shutil
+from dataclasses import fields
 from pathlib import Path
 
+from steps.nnet.options import Options
 from steps.nnet.progress import draw, loss_of, write_log
 from utils.data.datadir import DataDir
 from utils.step import UserError, log, positive
@@ -15,56 +17,61 @@ ALI_FILES = ("final.mdl", "tree", "phones.txt", "num_jobs")
 
 
 def add_options(step):
-    """Options of the network and of its training, with the defaults of trainer.Options."""
-    add = step.add
-    add("--arch", default="tdnn",
-        help="dnn, cnn, rnn, gru, lstm, blstm, tdnn or tdnnf (default tdnn)")
-    add("--sizes", default="", metavar="'NAME=VALUE ...'",
-        help="sizes that differ from the architecture's own, such as 'hidden_dim=384 "
-             "offsets=1,1,2,3'; steps/nnet/info.py --arch lists them")
-    add("--cmvn", default="speaker", choices=["speaker", "utterance", "sliding", "none"],
-        help="over what the mean of the features is taken (default speaker)")
-    add("--norm-vars", type=yes_or_no, default=True, help="and the variance (default true)")
-    add("--num-epochs", type=positive, default=15, help="passes over the data (default 15)")
-    add("--batch-size", type=positive, default=64, help="chunks (default 64)")
-    add("--chunk-frames", type=positive, default=150,
-        help="frames of a chunk, without its context (default 150)")
-    add("--optimizer", default="adamw", choices=["adamw", "sgd"])
-    add("--learning-rate", type=above_zero, default=2e-3, help="its peak (default 0.002)")
-    add("--final-learning-rate", type=zero_or_more, default=2e-5, help="(default 0.00002)")
-    add("--schedule", default="cosine", choices=["cosine", "plateau"],
-        help="how the learning rate falls after the warm-up: along a cosine, or halved when held "
-             "out loss gets no better (default cosine)")
-    add("--warmup", type=share_of, default=0.1, help="share of all steps (default 0.1)")
-    add("--weight-decay", type=zero_or_more, default=1e-3, help="(default 0.001)")
-    add("--momentum", type=share_of, default=0.9, help="of sgd (default 0.9)")
-    add("--clip-norm", type=zero_or_more, default=5.0,
-        help="longest gradient of all weights together, 0 for any (default 5)")
-    add("--label-smoothing", type=share_of, default=0.0,
-        help="share of the target spread over all pdfs (default 0)")
-    add("--time-masks", type=count, default=2, help="SpecAugment: stretches erased (default 2)")
-    add("--time-mask-frames", type=count, default=20, help="the longest (default 20)")
-    add("--freq-masks", type=count, default=2, help="bands erased (default 2)")
-    add("--freq-mask-bins", type=count, default=8, help="the widest (default 8)")
-    add("--held-out", type=zero_or_more, default=0.05,
-        help="utterances, of whole speakers, that are not trained on but measured after each "
-             "epoch: a number or, below 1, a share; 0 for none (default 0.05)")
-    add("--patience", type=count, default=5,
-        help="epochs without a better held-out loss that end the training, 0 for never "
-             "(default 5)")
-    add("--average", type=positive, default=3,
-        help="best epochs whose weights are averaged (default 3)")
-    add("--checkpoint-minutes", type=zero_or_more, default=2.0,
-        help="a killed training goes on from here (default 2)")
-    add("--xla", type=yes_or_no, default=True, help="compile with XLA (default true)")
-    add("--seed", type=count, default=0)
+    """Options of a network and of its training from the beginning."""
+    step.add("--arch", default="tdnn",
+             help="dnn, cnn, rnn, gru, lstm, blstm, tdnn or tdnnf (default tdnn)")
+    step.add("--sizes", default="", metavar="'NAME=VALUE ...'",
+             help="sizes that differ from the architecture's own, such as 'hidden_dim=384 "
+                  "offsets=1,1,2,3'; steps/nnet/info.py --arch lists them")
+    step.add("--cmvn", default="speaker", choices=["speaker", "utterance", "sliding", "none"],
+             help="over what the mean of the features is taken (default speaker)")
+    step.add("--norm-vars", type=yes_or_no, default=True, help="and the variance (default true)")
+    add_training_options(step)
+
+
+def add_training_options(step, defaults=None):
+    """Options of any training of a network; defaults: an Options."""
+    defaults = defaults or Options()
+
+    def add(name, of_type, text):
+        value = getattr(defaults, name)
+        shown_value = f"{value:g}" if isinstance(value, float) else str(value).lower()
+        step.add(f"--{name.replace('_', '-')}", type=of_type, default=value,
+                 help=f"{text} (default {shown_value})".lstrip())
+
+    add("num_epochs", positive, "passes over the data")
+    step.add("--batch-size", type=positive, default=64, help="chunks (default 64)")
+    step.add("--chunk-frames", type=positive, default=150,
+             help="frames of a chunk, without its context (default 150)")
+    step.add("--optimizer", default=defaults.optimizer, choices=["adamw", "sgd"])
+    add("learning_rate", above_zero, "its peak")
+    add("final_learning_rate", zero_or_more, "")
+    step.add("--schedule", default=defaults.schedule, choices=["cosine", "plateau"],
+             help="how the learning rate falls after the warm-up: along a cosine, or halved when "
+                  f"held-out loss gets no better (default {defaults.schedule})")
+    add("warmup", share_of, "share of all steps")
+    add("weight_decay", zero_or_more, "")
+    add("momentum", share_of, "of sgd")
+    add("clip_norm", zero_or_more, "longest gradient of all weights together, 0 for any")
+    add("label_smoothing", share_of, "share of the target spread over all pdfs")
+    step.add("--time-masks", type=count, default=2,
+             help="SpecAugment: stretches erased (default 2)")
+    step.add("--time-mask-frames", type=count, default=20, help="the longest (default 20)")
+    step.add("--freq-masks", type=count, default=2, help="bands erased (default 2)")
+    step.add("--freq-mask-bins", type=count, default=8, help="the widest (default 8)")
+    step.add("--held-out", type=zero_or_more, default=0.05,
+             help="utterances, of whole speakers, that are not trained on but measured after each "
+                  "epoch: a number or, below 1, a share; 0 for none (default 0.05)")
+    add("patience", count,
+        "epochs without a better held-out loss that end the training, 0 for never")
+    add("average", positive, "best epochs whose weights are averaged")
+    add("checkpoint_minutes", zero_or_more, "a killed training goes on from here")
+    add("xla", yes_or_no, "compile with XLA")
+    step.add("--seed", type=count, default=0)
 
 
 def trainer_options(args):
     """trainer.Options of parsed options."""
-    from dataclasses import fields
-
-    from steps.nnet.trainer import Options
     if args.final_learning_rate > args.learning_rate:
         raise UserError("--final-learning-rate", f"is {args.final_learning_rate:g}, above "
                         f"--learning-rate {args.learning_rate:g}", "the rate is to fall")
