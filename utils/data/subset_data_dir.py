@@ -4,17 +4,20 @@
 in   <src>/*    a data directory
 out  <dest>/*   all of its tables, filtered to the utterances chosen
 
-The number of utterances stands between the directories, as in Kaldi; --hours takes its place, and
-both may go with one of --first --last --shortest --speakers. Without those the choice is random,
-the same for the same --seed, and a smaller number gives part of a larger one's.
+The number of utterances stands between the directories, as in Kaldi; --hours or --minutes takes
+its place, and all may go with one of --first --last --shortest --speakers --balance. Without those
+the choice is random. It is the same for the same --seed, and a smaller number, or less time, gives
+part of what a larger one gives.
 
 e.g. utils/data/subset_data_dir.py --shortest data/train 500 data/train_500short
      utils/data/subset_data_dir.py --hours 0.5 --seed 2 data/train data/train_30min
+     utils/data/subset_data_dir.py --minutes 5 --balance spk2agegroup data/train data/train_5min
      utils/data/subset_data_dir.py --spk-list conf/dev_speakers data/train data/dev
 """
 
 import random
 
+from utils.data.balance import balanced_order
 from utils.data.datadir import DataDir
 from utils.data.tables import read_lines
 from utils.data.transform import (
@@ -27,7 +30,7 @@ from utils.data.transform import (
 )
 from utils.step import Step, UserError, log
 
-ORDERS = ["first", "last", "shortest", "speakers", "per_spk"]
+ORDERS = ["first", "last", "shortest", "speakers", "per_spk", "balance"]
 
 
 def main(argv=None):
@@ -37,7 +40,10 @@ def main(argv=None):
     step.add("--shortest", action="store_true", help="the shortest")
     step.add("--speakers", action="store_true", help="random whole speakers, at least that much")
     step.add("--per-spk", action="store_true", help="that many of each speaker, at random")
+    step.add("--balance", metavar="TABLE", default="",
+             help="equal time for each group of a utt2* or spk2* table, and for its speakers")
     step.add("--hours", type=float, help="so much sound instead of a number of utterances")
+    step.add("--minutes", type=float, help="the same in minutes")
     step.add("--utt-list", metavar="FILE", help="the utterances of a file, first word of each line")
     step.add("--spk-list", metavar="FILE", help="the speakers of a file")
     step.add("--seed", type=int, default=0)
@@ -64,11 +70,13 @@ def _positionals(args):
     """(source, number of utterances or None, target), when they fit the options"""
     lists = bool(args.utt_list) + bool(args.spk_list)
     orders = [name for name in ORDERS if getattr(args, name)]
-    if lists + (args.hours is not None) > 1 or len(orders) > (not lists):
+    times = [name for name in ("hours", "minutes") if getattr(args, name) is not None]
+    if lists + len(times) > 1 or len(orders) > (not lists):
         raise UserError("options", "one way of choosing at a time", "see --help")
-    if args.hours is not None and (args.per_spk or not args.hours > 0):
-        raise UserError("--hours", "expected hours above 0, and no --per-spk")
-    without = lists or args.hours is not None
+    for name in times:
+        if args.per_spk or not getattr(args, name) > 0:
+            raise UserError(f"--{name}", f"expected {name} above 0, and no --per-spk")
+    without = lists or bool(times)
     if len(args.directories) != 3 - without:
         raise UserError("arguments", f"expected {'SRC DEST' if without else 'SRC NUM DEST'}, got "
                         + " ".join(args.directories))
@@ -95,7 +103,8 @@ def _chosen(data, args, number):
     """Utterances in the order of the options, until there are as many or as long as asked for."""
     rng = random.Random(args.seed)
     order = list(data.utts)
-    lengths = durations(data) if args.shortest or args.hours else {}
+    seconds = (args.hours or 0) * 3600 + (args.minutes or 0) * 60
+    lengths = durations(data) if args.shortest or args.balance or seconds else {}
     if args.last:
         order.reverse()
     elif args.shortest:
@@ -103,6 +112,8 @@ def _chosen(data, args, number):
     elif args.speakers:
         speakers = rng.sample(list(data.spk2utt), len(data.spk2utt))
         order = [utt for spk in speakers for utt in data.spk2utt[spk]]
+    elif args.balance:
+        order = balanced_order(data, args.balance, lengths, rng)
     elif args.per_spk:
         return [utt for utts in data.spk2utt.values()
                 for utt in rng.sample(utts, min(number, len(utts)))]
@@ -110,14 +121,15 @@ def _chosen(data, args, number):
         rng.shuffle(order)
     chosen, total = [], 0.0
     for utt in order:
-        enough = total >= args.hours * 3600 if args.hours else len(chosen) >= number
+        enough = total >= seconds if seconds else len(chosen) >= number
         same_speaker = args.speakers and chosen and data.utt2spk[utt] == data.utt2spk[chosen[-1]]
         if enough and not same_speaker:
             return chosen
         chosen.append(utt)
         total += lengths.get(utt, 0.0)
-    if args.hours and total < args.hours * 3600:
-        raise UserError(data.path, f"has {total / 3600:.2f} hours, fewer than {args.hours:g}")
+    if total < seconds:
+        unit, size = ("hours", 3600) if args.hours else ("minutes", 60)
+        raise UserError(data.path, f"has {total / size:.2f} {unit}, fewer than {seconds / size:g}")
     if number and len(chosen) < number:
         log(f"{data.path} has {len(chosen)} utterances and not {number}, all are taken")
     return chosen

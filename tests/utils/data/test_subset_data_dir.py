@@ -56,6 +56,34 @@ def test_hours(source, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+def test_minutes_are_hours(source, tmp_path):
+    part = subset(tmp_path, "--minutes", 0.24, source).utts
+    assert part == subset(tmp_path, "--hours", 0.004, source).utts
+    assert set(part) < set(subset(tmp_path, "--minutes", 0.5, source).utts)
+    with pytest.raises(UserError, match=r"has 1.\d+ minutes, fewer than 5"):
+        main(["--minutes", 5, source, tmp_path / "other"])
+
+
+def test_balanced_over_groups_and_their_speakers(source, tmp_path):
+    # Two women and three men: each woman has more time than each man, until hers is used up.
+    lengths = DataDir(source).utt2dur
+    longest = max(lengths.values())
+    few = subset(tmp_path, "--balance", "spk2gender", "--minutes", 0.4, source)
+    spks = {spk: sum(map(lengths.get, utts)) for spk, utts in few.spk2utt.items()}
+    genders = {gender: [spks[spk] for spk, of in few.spk2gender.items() if of == gender]
+               for gender in "fm"}
+    assert len(spks) == 5 and abs(sum(genders["f"]) - sum(genders["m"])) <= longest
+    assert all(max(times) - min(times) <= longest for times in genders.values())
+    assert min(genders["f"]) > max(genders["m"])
+    more = subset(tmp_path, "--balance", "spk2gender", "--minutes", 0.8, source)
+    assert set(few.utts) < set(more.utts)
+    assert subset(tmp_path, "--balance", "spk2gender", source, 40).utts == DataDir(source).utts
+    accents = subset(tmp_path, "--balance", "utt2accent", source, 20).utt2accent
+    assert abs(list(accents.values()).count("north") - 10) <= 2
+    with pytest.raises(UserError, match="spk2agegroup: no such file"):
+        main(["--balance", "spk2agegroup", source, 5, tmp_path / "other"])
+
+
 def test_lists(source, tmp_path):
     (tmp_path / "list").write_text("ben-002 x\nana-001\n")
     assert subset(tmp_path, "--utt-list", tmp_path / "list", source).utts == ["ana-001", "ben-002"]
@@ -101,6 +129,9 @@ def test_more_than_there_are_is_all_with_a_note(source, tmp_path, capsys):
     (["--first", "--last", "{}", 5, "out"], "one way of choosing"),
     (["--hours", 1, "--spk-list", "x", "{}", "out"], "one way of choosing"),
     (["--hours", -1, "{}", "out"], "hours above 0"),
+    (["--minutes", 0, "{}", "out"], "minutes above 0"),
+    (["--minutes", 1, "--hours", 1, "{}", "out"], "one way of choosing"),
+    (["--balance", "utt2spk", "--first", "{}", 5, "out"], "one way of choosing"),
     (["{}", "out"], "expected SRC NUM DEST"),
     (["--hours", 1, "{}", 5, "out"], "expected SRC DEST"),
     (["{}", "five", "out"], "five: is no number"),
