@@ -5,6 +5,7 @@ one task, several languages several (Huang et al. 2013).
 """
 
 import copy
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -48,8 +49,8 @@ class Learner:
 
     def __init__(self, trunk, tasks, options):
         self.trunk, self.tasks, self.options = trunk, tasks, options
-        self.weights = _each_once(v for task in tasks for v in task.model.variables)
-        self.trainable = _each_once(v for task in tasks for v in task.model.trainable_variables)
+        self.weights = _each_once(v for model in self.models() for v in model.variables)
+        self.trainable = self.trained()
         self.optimizer = make_optimizer(options)
         self.optimizer.build(self.trainable)
         self.state = self.weights + self.optimizer.variables
@@ -58,6 +59,14 @@ class Learner:
         self._measures = [compiled(partial(self._measure, task)) for task in tasks]
         self._constrain = compiled(self._pull)
         self._train = compiled(self._step)
+
+    def models(self):
+        """The networks that share the trunk."""
+        return [task.model for task in self.tasks]
+
+    def trained(self):
+        """The variables that are learnt."""
+        return _each_once(v for model in self.models() for v in model.trainable_variables)
 
     def train(self, batches, learning_rate, step):
         """One step, the step-th from 0, on a batch of each task.
@@ -163,6 +172,12 @@ def frame_losses(logits, labels, weights, targets=None, label_smoothing=0.0, sof
         loss += soft_weight * (soft - loss)
     hits = tf.reduce_sum(weights * tf.cast(right >= tf.reduce_max(log_post, -1), tf.float32))
     return tf.stack([cross_entropy, hits, loss, tf.reduce_sum(weights)])
+
+
+def steps_of_epoch(tasks):
+    """Steps in which about as many chunks are seen as all tasks' data has."""
+    chunks = sum(task.train.num_batches(0) * task.train.batch_size for task in tasks)
+    return math.ceil(chunks / sum(task.train.batch_size for task in tasks))
 
 
 def make_optimizer(options):

@@ -49,11 +49,32 @@ class Recurrence(keras.layers.Layer):
     def __init__(self, kind, backward=False, **kwargs):
         super().__init__(**kwargs)
         self.kind, self.backward = kind, backward
+        self.lora_enabled = False
 
     def build(self, shape):
         dim = shape[-1] // CELLS[self.kind][1]
-        self.kernel = self.add_weight(shape=(dim, shape[-1]), name="kernel",
-                                      initializer="orthogonal")
+        self._kernel = self.add_weight(shape=(dim, shape[-1]), name="kernel",
+                                       initializer="orthogonal")
+
+    @property
+    def kernel(self):
+        """What the gates get from the last output, float32 (dim, matrices * dim)."""
+        if not self.lora_enabled:
+            return self._kernel
+        return self._kernel + tf.matmul(tf.convert_to_tensor(self.lora_kernel_a),
+                                        tf.convert_to_tensor(self.lora_kernel_b))
+
+    def enable_lora(self, rank, a_initializer="he_uniform", b_initializer="zeros"):
+        """Add a product of two small matrices to the kernel, which is kept, as Keras' layers do."""
+        self._tracker.unlock()
+        dim, out = self._kernel.shape
+        self.lora_kernel_a = self.add_weight(shape=(dim, rank), name="lora_kernel_a",
+                                             initializer=a_initializer)
+        self.lora_kernel_b = self.add_weight(shape=(rank, out), name="lora_kernel_b",
+                                             initializer=b_initializer)
+        self._kernel.trainable = False
+        self._tracker.lock()
+        self.lora_enabled = True
 
     def call(self, x):
         x = tf.transpose(x, (1, 0, 2))

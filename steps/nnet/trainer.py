@@ -5,7 +5,6 @@
     trainer.priors(tasks[0])
 """
 
-import math
 import shutil
 import time
 from contextlib import closing
@@ -14,7 +13,7 @@ import numpy as np
 
 from steps.nnet import checkpoints, schedule
 from steps.nnet.chunks import prefetch
-from steps.nnet.learner import Learner, Task
+from steps.nnet.learner import Learner, Task, steps_of_epoch
 from steps.nnet.options import Options
 from steps.nnet.progress import Progress, loss_of
 from utils.step import UserError, log
@@ -44,8 +43,7 @@ class Trainer:
             self.learner = SharedLearner(trunk, tasks, options, workers)
         else:
             self.learner = (learner or Learner)(trunk, tasks, options)
-        chunks = sum(task.train.num_batches(0) * task.train.batch_size for task in tasks)
-        self.epoch_steps = math.ceil(chunks / sum(task.train.batch_size for task in tasks))
+        self.epoch_steps = steps_of_epoch(tasks)
         self.num_steps = options.num_epochs * self.epoch_steps
         self.step, self.rows = 0, []
         self.sums = np.zeros(4)                   # of the epoch so far, as of frame_losses()
