@@ -1,0 +1,220 @@
+"""The sounds that phones stand for: symbols of phone sets and letters of scripts to IPA.
+
+    sounds = sounds_of(["SIL", "AH0_B", "CH_E"])      # {"CH_E": Sound("t͡ʃ", "", SPEECH, False)}
+    kind = guess_kind(["AH0", "CH"])                   # "arpabet"
+"""
+
+import re
+import unicodedata
+from functools import cache
+from typing import NamedTuple
+
+from utils.data.tables import read_lines
+from utils.step import UserError
+
+KINDS = ("ipa", "arpabet", "xsampa", "espeak", "graphemes")
+SPEECH, SILENCE, NOISE = "speech", "silence", "noise"
+POSITIONS = ("_B", "_E", "_I", "_S")
+SILENCES = {"sil", "silence", "<sil>", "pau", "sp", "h#", "#h", "epi", "bcl", "dcl", "gcl", "pcl",
+            "tcl", "kcl", "[sil]", "_", "-"}
+NOISES = {"spn", "nsn", "lau", "noise", "garbage", "unk", "oov", "brth", "breath", "hes", "fil"}
+
+ARPABET = dict(pair.split("=") for pair in """
+    AA=ɑ AE=æ AH=ʌ AO=ɔ AW=aʊ AX=ə AXR=ɚ AX-H=ə AY=aɪ EH=ɛ ER=ɝ EY=eɪ IH=ɪ IX=ɨ IY=i OW=oʊ OY=ɔɪ
+    UH=ʊ UW=u UX=ʉ B=b CH=t͡ʃ D=d DH=ð DX=ɾ EL=l̩ EM=m̩ EN=n̩ ENG=ŋ̩ F=f G=ɡ HH=h HV=ɦ JH=d͡ʒ K=k L=l
+    M=m N=n NG=ŋ NX=ɾ̃ P=p Q=ʔ R=ɹ S=s SH=ʃ T=t TH=θ V=v W=w WH=w Y=j Z=z ZH=ʒ""".split())
+
+# What letters most often stand for in the Latin orthographies of the world's younger written
+# languages. Greek ε and ω stand for the open vowels in texts typed without ɛ and ɔ.
+LETTERS = dict(pair.split("=") for pair in """
+    a=a b=b c=t͡ʃ d=d e=e f=f g=ɡ h=h i=i j=d͡ʒ k=k l=l m=m n=n o=o p=p q=k r=ɾ s=s t=t u=u v=v w=w
+    x=ʃ y=j z=z ß=s å=ɔ ä=ɛ ö=ø ü=y ø=ø æ=æ œ=œ ñ=ɲ ń=ɲ ň=ɲ ç=s č=t͡ʃ ć=t͡ɕ š=ʃ ś=ɕ ş=ʃ ș=ʃ ž=ʒ ź=ʑ ż=ʒ
+    ř=ʒ ď=d ť=t ţ=t͡s ț=t͡s ğ=ɣ ģ=ɟ ķ=c ļ=ʎ ľ=ʎ ņ=ɲ ł=w đ=d ħ=h ı=ɨ ŵ=w ŷ=i þ=θ ð=ð ẹ=ɛ ọ=ɔ ṣ=ʃ ḍ=ɖ ṭ=ʈ
+    ạ=a ị=ɪ ụ=ʊ ṅ=ŋ ṇ=ɳ ḥ=h ṛ=ɽ ḷ=ɭ ε=ɛ ω=ɔ ι=ɪ υ=ʊ α=ɑ ɩ=ɪ ʋ=ʋ ɖ=ɖ ƒ=ɸ ǝ=ə ә=ə ƙ=kʼ ƴ=ʔj ƭ=ɗ ꞌ=ʔ ʼ=ʔ
+    '=ʔ ’=ʔ ch=t͡ʃ sh=ʃ zh=ʒ th=t dh=ð kh=x gh=ɣ ph=f bh=β ny=ɲ gn=ɲ nh=ɲ ng=ŋ ts=t͡s dz=d͡z kp=k͡p
+    gb=ɡ͡b tc=t͡ʃ dj=d͡ʒ pf=p͡f bv=b͡v ou=u rr=r ll=l""".split())
+
+# eSpeak's ASCII names (after Kirshenbaum) where they are not the IPA's own letters.
+KIRSHENBAUM = dict(pair.split("=") for pair in """
+    A=ɑ V=ʌ &=æ @=ə 3=ɜ E=ɛ I=ɪ O=ɔ U=ʊ 0=ɒ Y=ø W=œ i"=ɨ u"=ʉ u-=ɯ o-=ɤ a#=ɐ tS=t͡ʃ dZ=d͡ʒ S=ʃ Z=ʒ
+    T=θ D=ð N=ŋ n^=ɲ l^=ʎ C=ç Q=ɣ X=χ H=ħ ?=ʔ *=ɾ R=ʁ r"=ʁ g"=ɢ n"=ɴ s;=ɕ z;=ʑ t.=ʈ d.=ɖ s.=ʂ
+    z.=ʐ n.=ɳ l.=ɭ r.=ɽ B=β P=ɸ :=ː ~=̃ ;=ʲ r=ɹ g=ɡ""".split())
+
+# IPA letters that panphon does not know, or that are written in more than one way.
+_SAME = {"g": "ɡ", "ᵻ": "ɨ", "ᵿ": "ʊ", ":": "ː", "ɫ": "l", "ʦ": "t͡s",
+         "ʣ": "d͡z", "ʧ": "t͡ʃ", "ʤ": "d͡ʒ", "ʨ": "t͡ɕ", "ʥ": "d͡ʑ", "ƈ": "c"}
+_AFFRICATES = re.compile("(?<=[ptdbkɡcɟʈɖ])(?=͡?[ʃʒszɕʑʂʐfvɸβxɣçʝɬɮθðbp])͡?")
+_PAIRS = {"tʃ", "dʒ", "ts", "dz", "tɕ", "dʑ", "ʈʂ", "ɖʐ", "pf", "bv", "kx", "tɬ", "dɮ", "cç", "ɟʝ",
+          "tθ", "dð", "kp", "ɡb"}
+_TONE_MARKS = "\u0300\u0301\u0302\u0304\u0306\u030b\u030c\u030f\u1dc4\u1dc5\u1dc6\u1dc7"
+_TONES = re.compile(f"[{_TONE_MARKS}˥˦˧˨˩0-9ꜛꜜ↗↘]")
+_IPA_ONLY = set("ɡɹɾʁɪʌɜɒɐɚɝᵻːˈˌ͡ʰʲʃʒθɥɬɮʎçχɸʈɻɽʂʐʔ")
+_XSAMPA_ONLY = re.compile(r"[@{}&~\\`=:?0-9]|_|^[AEIOUSZTDNRHJQV]$|^[a-z][SZ]$")
+
+
+class Sound(NamedTuple):
+    """What one phone stands for.
+
+    ipa      IPA of its segments, one or, for diphthongs, more; "" if it is no speech
+    tone     tone marks or digits, taken off the IPA
+    kind     SPEECH, SILENCE or NOISE
+    guessed  whether the IPA comes from spelling, and not from a phone set or a user's table
+    """
+    ipa: str
+    tone: str = ""
+    kind: str = SPEECH
+    guessed: bool = False
+
+
+def real_phones(phones):
+    """The phones without <eps> and the disambiguation symbols #0, #1, ..."""
+    return [p for p in phones if p != "<eps>" and not re.fullmatch(r"#\d+", p)]
+
+
+def split_positions(phones):
+    """{phone: (base, position)}: AH_B is ("AH", "_B"); position "" where phones have none.
+
+    Phones depend on their positions if all but silences and noises end in _B, _E, _I or _S.
+    """
+    speech = [p for p in phones if not_speech(re.sub("_[BEIS]$", "", p)) is None]
+    dependent = speech and all(len(p) > 2 and p.endswith(POSITIONS) for p in speech)
+    return {p: (p[:-2], p[-2:]) if dependent and len(p) > 2 and p.endswith(POSITIONS) else (p, "")
+            for p in phones}
+
+
+def not_speech(base):
+    """SILENCE or NOISE if a phone without its position is named like one, else None."""
+    name = base.lower()
+    if name in SILENCES:
+        return SILENCE
+    if name in NOISES or re.fullmatch(r"<.+>|\[.+\]|\+.+\+|%.+", name):
+        return NOISE
+    return None
+
+
+def guess_kind(phones):
+    """One of KINDS that the phones (with or without positions) look like."""
+    bases = {base for base, _ in split_positions(real_phones(phones)).values()
+             if not_speech(base) is None}
+    arpabet = {re.sub("[0-2]$", "", base).upper() for base in bases}
+    if sum(base in ARPABET for base in arpabet) >= 0.9 * len(arpabet) \
+            and any(len(base) > 1 for base in arpabet):
+        return "arpabet"
+    if any(_IPA_ONLY & set(base) for base in bases):
+        return "ipa"
+    if all(base.isascii() for base in bases) and any(_XSAMPA_ONLY.search(b) for b in bases) \
+            and any(base.islower() for base in bases):
+        return "xsampa"
+    return "graphemes"
+
+
+def sounds_of(phones, kind="auto", table=None, letters=None, silences=None, where="phones.txt"):
+    """{phone: Sound} of a set of phones; real_phones() are left out of phones.
+
+    kind      one of KINDS, or "auto" for guess_kind()
+    table     {symbol: IPA, or SIL or SPN}, which goes before kind, for some or all symbols
+    letters   {letter: IPA} that goes before LETTERS, for graphemes
+    silences  set of the phones that are no speech; None: by their names
+    raises    UserError naming `where` and the symbols whose sound is not known
+    """
+    phones = real_phones(phones)
+    kind = guess_kind(phones) if kind == "auto" else kind
+    sounds, unknown = {}, []
+    for phone, (base, _) in split_positions(phones).items():
+        sound = _sound(phone, base, kind, table or {}, letters or {}, silences)
+        if sound is None or (
+                sound.kind == SPEECH and not panphon().ipa_segs(re.sub("[ɚɝ]", "ə", sound.ipa))):
+            unknown.append(base)
+        sounds[phone] = sound
+    if unknown:
+        shown = " ".join(dict.fromkeys(unknown))
+        raise UserError(where, f"no sound is known for {shown} as {kind}",
+                        "name the right kind of symbols, or give their IPA in a table")
+    return sounds
+
+
+def _sound(phone, base, kind, table, letters, silences):
+    said = table.get(phone, table.get(base))
+    if said is not None:
+        return Sound("", kind=not_speech(said)) if not_speech(said) else clean(said)
+    named = not_speech(base)
+    if silences is not None and phone in silences:
+        return Sound("", kind=named or NOISE)
+    if named and silences is None:
+        return Sound("", kind=named)
+    if kind == "arpabet":
+        ipa = ARPABET.get(re.sub("[0-2]$", "", base).upper())
+        return ipa and clean("ə" if base.upper() == "AH0" else ipa)
+    if kind == "xsampa":
+        return clean(_xsampa().convert(base))
+    if kind == "espeak":
+        return clean(base if not base.isascii() else _kirshenbaum(base))
+    if kind == "ipa":
+        return clean(base)
+    return _letter(base, letters)
+
+
+def clean(ipa):
+    """The Sound of an IPA symbol: stress left out, tones apart, affricates tied as panphon's."""
+    ipa = unicodedata.normalize("NFD", ipa).strip("/[]")
+    ipa = re.sub("[ˈˌ'\u0361\u035c.‿ ]", "", ipa)
+    # Digits and marks are tones; a breve and the marks of length or nasality are not.
+    tone = "".join(_TONES.findall(ipa.replace("\u0306", "")))
+    ipa = "".join(_SAME.get(c, c) for c in _TONES.sub("", ipa))
+    ipa = _AFFRICATES.sub(
+        lambda m: "͡" if ipa[m.start() - 1:m.start() + 1] in _PAIRS else "", ipa)
+    return Sound(ipa, tone)
+
+
+def _letter(base, letters):
+    """The Sound of a letter or group of letters, or None."""
+    letter = unicodedata.normalize("NFC", base.lower())
+    plain = unicodedata.normalize("NFD", letter)
+    tone = "".join(c for c in plain if c in _TONE_MARKS)
+    toneless = unicodedata.normalize("NFC", "".join(c for c in plain if c not in _TONE_MARKS))
+    bare = "".join(c for c in plain if not unicodedata.combining(c))
+    if letter in letters:
+        ipa = letters[letter]
+    elif letter in LETTERS:
+        ipa = LETTERS[letter]
+    elif toneless in letters or toneless in LETTERS:
+        ipa = letters.get(toneless) or LETTERS[toneless]
+    elif "\u0303" in plain and bare in LETTERS:
+        ipa = letters.get(bare, LETTERS[bare]) + "\u0303"
+    elif len(bare) > 1 and all(c in LETTERS or c.isalpha() for c in bare):
+        ipa = "".join(letters.get(c) or LETTERS.get(c, c) for c in bare)
+    else:
+        ipa = letters.get(bare) or LETTERS.get(bare, bare)
+    return clean(ipa)._replace(tone=tone, guessed=True)
+
+
+def _kirshenbaum(symbol):
+    symbol = re.sub("(?<=[A-Za-z@])[0-9#]+$", "", symbol.strip("',%=_"))
+    return re.sub("tS|dZ|[nl]\\^|[iugnr]\"|[uo]-|[sz];|[tdsznlr]\\.|.",
+                  lambda m: KIRSHENBAUM.get(m[0], m[0]), symbol)
+
+
+@cache
+def panphon():
+    """panphon's table of IPA segments and their features."""
+    from panphon import FeatureTable
+    return FeatureTable()
+
+
+@cache
+def _xsampa():
+    from panphon.xsampa import XSampa
+    return XSampa()
+
+
+def read_table(path):
+    """{symbol: IPA} of a user's file, one symbol and its IPA (or SIL or SPN) a line."""
+    table = {}
+    for number, line in enumerate(read_lines(path), 1):
+        fields = line.split()
+        if len(fields) != 2:
+            raise UserError(f"{path}:{number}", f"expected `symbol IPA`, found {line!r}")
+        if fields[0] in table:
+            raise UserError(f"{path}:{number}", f"{fields[0]} is here twice")
+        table[unicodedata.normalize("NFC", fields[0])] = fields[1]
+    return table
