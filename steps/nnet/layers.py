@@ -108,3 +108,25 @@ class Scale(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "factor": self.factor}
+
+
+@register
+class HiddenScale(keras.layers.Layer):
+    """Each hidden unit times 2 / (1 + exp(-r)), r learnt from 0 on (Swietojanski & Renals 2014).
+
+    in, out  float32 (..., dim)
+    """
+
+    def build(self, shape):
+        self.r = self.add_weight(shape=(shape[-1],), name="r", initializer="zeros")
+
+    @property
+    def scale(self):
+        """float32 (dim,), from 0 to 2."""
+        return 2 * keras.ops.sigmoid(self.r)
+
+    def call(self, x):
+        return x * self.scale
+
+    def compute_output_shape(self, shape):
+        return shape

@@ -29,8 +29,8 @@ def add_options(step):
     add_training_options(step)
 
 
-def add_training_options(step, defaults=None):
-    """Options of any training of a network; defaults: an Options."""
+def add_training_options(step, defaults=None, epochs=positive):
+    """Options of any training of a network; defaults: an Options; epochs: type of their number."""
     defaults = defaults or Options()
 
     def add(name, of_type, text):
@@ -39,7 +39,7 @@ def add_training_options(step, defaults=None):
         step.add(f"--{name.replace('_', '-')}", type=of_type, default=value,
                  help=f"{text} (default {shown_value})".lstrip())
 
-    add("num_epochs", positive, "passes over the data")
+    add("num_epochs", epochs, "passes over the data")
     step.add("--batch-size", type=positive, default=64, help="chunks (default 64)")
     step.add("--chunk-frames", type=positive, default=150,
              help="frames of a chunk, without its context (default 150)")
@@ -162,17 +162,18 @@ def shown(value):
 class LanguageData:
     """One language's data directory and alignments, and readers of their chunks.
 
-    scratch  directory for the labels' memory-mapped file
+    scratch    directory for the labels' memory-mapped file
+    front_end  dict, of the network that the training begins with; None: as args say
     .feat_dim  .frame_shift, s
     """
 
-    def __init__(self, args, data, alidir, scratch):
+    def __init__(self, args, data, alidir, scratch, front_end=None):
         from steps.features.pipeline import FeaturePipeline, make_front_end
         from steps.nnet import labels
         check_inputs(data, alidir)
         self.args, self.alidir = args, Path(alidir)
         self.data = DataDir(data)
-        self.front_end = make_front_end(data, args.cmvn, args.norm_vars, deltas=0)
+        self.front_end = front_end or make_front_end(data, args.cmvn, args.norm_vars, deltas=0)
         self.transitions = labels.transitions_of([alidir])
         self.labels = labels.write_labels(scratch / "labels", self.data, [alidir],
                                           self.transitions, labels.lengths_of(self.data))
@@ -214,17 +215,22 @@ class LanguageData:
 
     def write(self, out, model, config, priors, rows):
         """Everything that a network directory holds, into a directory."""
-        from steps.hmm.model import write_transitions
-        from steps.nnet.network import write_network
-        out.mkdir(parents=True, exist_ok=True)
-        write_network(out, model, config, priors)
-        write_transitions(out / "final.mdl", self.transitions)
-        (out / "front_end.json").write_text(json.dumps(self.front_end, indent=1) + "\n")
-        for name in ("tree", "phones.txt"):
-            shutil.copyfile(self.alidir / name, out / name)
+        write_directory(out, model, config, priors, self.transitions, self.front_end, self.alidir)
         write_log(out / "train.log.jsonl", rows)
         draw(out / "progress.png", rows, f"{config['arch']}, "
              f"{config['num_params'] / 1e6:.2f} million parameters")
+
+
+def write_directory(out, model, config, priors, transitions, front_end, tree_dir):
+    """A network directory, whose tree and phones.txt are those of tree_dir."""
+    from steps.hmm.model import write_transitions
+    from steps.nnet.network import write_network
+    out.mkdir(parents=True, exist_ok=True)
+    write_network(out, model, config, priors)
+    write_transitions(out / "final.mdl", transitions)
+    (out / "front_end.json").write_text(json.dumps(front_end, indent=1) + "\n")
+    for name in ("tree", "phones.txt"):
+        shutil.copyfile(Path(tree_dir) / name, out / name)
 
 
 def describe(config):
