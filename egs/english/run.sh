@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# English as a source: AN4 and speechocean762 together, one lexicon, GMM-HMMs to align it.
+#
+# 3.2 hours of 177 speakers, half of them reading with a Mandarin accent and half of these
+# children: a source for the targets of ../mboshi and ../digits. Twenty-two of the published
+# training speakers are held out for development, so these are not the systems of ../an4 and
+# ../speechocean762. About two hours on two cores (estimated).
+#
+#   ./run.sh                       fetches both corpora to ../an4/corpus and
+#                                  ../speechocean762/corpus (580 MB), runs all
+#   ./run.sh --an4 /data/an4 --speechocean762 /data/speechocean762
+#                                  the corpora are on disk already
+#   ./run.sh --mfcc mfcc_8k --data data/8k --exp exp/8k
+#                                  as a telephone would have it: nothing above 4 kHz
+set -euo pipefail
+
+stage=0            # first stage to run
+stop_stage=99      # last stage to run
+an4=""             # the directory with AN4's etc/ and wav/; none: it is fetched
+speechocean762=""  # the directory with speechocean762's WAVE/; none: it is fetched
+mfcc=mfcc          # conf/<mfcc>.conf; mfcc_8k for targets at 8 kHz
+nj=2               # jobs in parallel
+data=data          # where train/, dev/ and a test set of each corpus, lang and LM are
+conf=conf          # where the steps' options are
+exp=exp            # where systems are made
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. ./path.sh
+. ./cmd.sh
+. utils/parse_options.sh
+parse_options "$@"
+
+systems="mono tri1 tri2b tri3b"
+tests="test_an4 test_speechocean762"
+
+if begin 0 "data"; then
+  if [[ -z $an4 ]]; then
+    ../an4/local/download.py ../an4/corpus
+    an4=../an4/corpus/an4
+  fi
+  if [[ -z $speechocean762 ]]; then
+    ../speechocean762/local/download.py ../speechocean762/corpus
+    speechocean762=../speechocean762/corpus/speechocean762
+  fi
+  ../an4/local/prepare_data.py --hold-out 10 "$an4" "$data/an4"
+  ../speechocean762/local/prepare_data.py --hold-out 12 "$speechocean762" "$data/speechocean762"
+  utils/data/combine_data.py "$data/train" "$data"/{an4,speechocean762}/tune/train
+  utils/data/combine_data.py "$data/dev" "$data"/{an4,speechocean762}/tune/test
+  for corpus in an4 speechocean762; do
+    utils/data/copy_data_dir.py "$data/$corpus/test" "$data/test_$corpus"
+  done
+  for set in train dev $tests; do
+    utils/data/validate_data_dir.py --no-feats "$data/$set"
+  done
+  # Both are CMU's phones, AN4's without stress; a word has the pronunciations of both.
+  cat "$an4/etc/an4.dic" "$speechocean762/resource/lexicon.txt" >"$data/lexicon.txt"
+  utils/lang/prepare_dict_lexicon.py --stress drop "$data/lexicon.txt" "$data/dict"
+fi
+
+if begin 1 "lang and trigram"; then
+  utils/lang/prepare_lang.py "$data/dict" "<UNK>" "$data/lang"
+  utils/lang/train_ngram.py --order 3 --oov skip --utt-ids --vocab "$data/lang" \
+    "$data/train/text" "$data/lm/3gram.arpa"
+  utils/lang/format_lm.py "$data/lang" "$data/lm/3gram.arpa" "$data/lang_test"
+fi
+
+if begin 2 "MFCC and CMVN"; then
+  for set in train dev $tests; do
+    steps/features/make_mfcc.py --config "$conf/$mfcc.conf" --nj "$nj" --cmd "$train_cmd" \
+      "$data/$set"
+    steps/features/compute_cmvn.py "$data/$set"
+  done
+fi
+
+if begin 3 "mono: monophones from a flat start"; then
+  steps/hmm/train_mono.py --config "$conf/mono.conf" --nj "$nj" --cmd "$train_cmd" \
+    "$data/train" "$data/lang" "$exp/mono"
+  steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" \
+    "$data/train" "$data/lang" "$exp/mono" "$exp/mono_ali"
+fi
+
+if begin 4 "tri1: triphones on deltas"; then
+  steps/hmm/train_deltas.py --config "$conf/tri1.conf" --nj "$nj" --cmd "$train_cmd" \
+    "$data/train" "$data/lang" "$exp/mono_ali" "$exp/tri1"
+  steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" \
+    "$data/train" "$data/lang" "$exp/tri1" "$exp/tri1_ali"
+fi
+
+if begin 5 "tri2b: LDA+MLLT"; then
+  steps/hmm/train_lda_mllt.py --config "$conf/tri2b.conf" --nj "$nj" --cmd "$train_cmd" \
+    "$data/train" "$data/lang" "$exp/tri1_ali" "$exp/tri2b"
+  steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" \
+    "$data/train" "$data/lang" "$exp/tri2b" "$exp/tri2b_ali"
+fi
+
+if begin 6 "tri3b: SAT with fMLLR per speaker"; then
+  steps/hmm/train_sat.py --config "$conf/tri3b.conf" --nj "$nj" --cmd "$train_cmd" \
+    "$data/train" "$data/lang" "$exp/tri2b_ali" "$exp/tri3b"
+fi
+
+if begin 7 "graphs and decoding"; then
+  for system in $systems; do
+    steps/decode/make_graph.py "$data/lang_test" "$exp/$system" "$exp/$system/graph"
+    decode=decode
+    if [[ $system == tri3b ]]; then decode=decode_fmllr; fi   # two passes, adapted to the speaker
+    for set in dev $tests; do
+      steps/decode/$decode.py --config "$conf/decode.conf" --nj "$nj" --cmd "$decode_cmd" \
+        "$exp/$system/graph" "$data/$set" "$exp/$system/decode_$set"
+    done
+  done
+fi
+
+# Networks have the stages from 8 on.
+
+if begin 20 "word error rates"; then
+  decodes=()
+  for system in $systems; do
+    steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
+      "$data/dev" "$exp/$system/graph" "$exp/$system/decode_dev"
+    for set in $tests; do
+      steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
+        --dev "$exp/$system/decode_dev" \
+        "$data/$set" "$exp/$system/graph" "$exp/$system/decode_$set"
+      decodes+=("$exp/$system/decode_$set")
+    done
+  done
+  steps/score/results.py --out "$exp/results" "${decodes[@]}"
+fi
