@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+# Digits at 8 kHz by speakers with accents of their own: each is a target, with seconds to minutes.
+#
+# The Free Spoken Digit Dataset has 50 recordings of each digit by each of 6 speakers: two from the
+# USA, one Greek, one Belgian, two Germans. Those not from the USA are the targets. Of a target, 1, 3,
+# 10 or 40 recordings of each digit are for training (4 seconds to 3 minutes), 5 for development, and
+# the 5 that are published as the test set for that. Source: the English of ../english, 3.2 hours,
+# resampled to 8 kHz; beside it the five other speakers (leave one out). Two and a half hours on
+# two cores (estimated), most of it the source.
+#
+#   ./run.sh                          fetches the corpora (600 MB), runs all
+#   ./run.sh --corpus /data/fsdd      the digits are on disk already; for the source, see
+#                                     ../english/run.sh, and run that first
+#   ./run.sh --targets george         one target
+set -euo pipefail
+
+stage=0            # first stage to run
+stop_stage=99      # last stage to run
+corpus=""          # the directory with recordings/; none: it is fetched
+source_data=../english/data/8k   # data of the source: lang
+source_exp=../english/exp/8k     # systems of the source
+targets="george lucas nicolas yweweler"   # accents: Greek, German, Belgian French, German
+takes="1 3 10 all"   # recordings of each digit to train on, each a part of the next
+nj=2               # jobs in parallel
+data=data          # where data directories and LM are
+conf=conf          # where the steps' options are
+exp=exp            # where systems are made
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. ./path.sh
+. ./cmd.sh
+. utils/parse_options.sh
+parse_options "$@"
+
+systems="mono tri1 tri2b tri3b"
+lang=$source_data/lang   # the digits' pronunciations, and more words that the grammar leaves out
+
+if begin 0 "data"; then
+  if [[ -z $corpus ]]; then
+    local/download.py corpus
+    corpus=corpus/fsdd
+  fi
+  local/prepare_data.py --takes "${takes//all/}" "$corpus" "$data"
+  for target in $targets; do
+    for set in $(printf '%s/train ' $takes others) dev test; do
+      utils/data/validate_data_dir.py --no-feats "$data/$target/$set"
+    done
+  done
+fi
+
+if begin 1 "the source: English at 8 kHz"; then
+  if [[ $source_data == ../english/data/8k ]]; then
+    ../english/run.sh --stop-stage 6 --mfcc mfcc_8k --data data/8k --exp exp/8k --nj "$nj" \
+      --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
+  fi
+fi
+
+if begin 2 "grammar: digits, all alike, one after the other"; then
+  printf '%s\n' ZERO ONE TWO THREE FOUR FIVE SIX SEVEN EIGHT NINE >"$data/digits.txt"
+  utils/lang/train_ngram.py --order 1 --oov skip "$data/digits.txt" "$data/lm/digits.arpa"
+  utils/lang/format_lm.py "$lang" "$data/lm/digits.arpa" "$data/lang_test"
+fi
+
+if begin 3 "MFCC and CMVN"; then
+  for target in $targets; do
+    for set in $(printf '%s/train ' $takes others) dev test; do
+      steps/features/make_mfcc.py --config "$conf/mfcc.conf" --nj "$nj" --cmd "$train_cmd" \
+        "$data/$target/$set"
+      steps/features/compute_cmvn.py "$data/$target/$set"
+    done
+  done
+fi
+
+if begin 4 "monophones of each target's own recordings"; then
+  for target in $targets; do
+    for take in $takes; do
+      steps/hmm/train_mono.py --config "$conf/mono_$take.conf" --nj "$nj" --cmd "$train_cmd" \
+        "$data/$target/$take/train" "$lang" "$exp/$target/$take/mono"
+    done
+  done
+fi
+
+if begin 5 "leave one out: monophones of the other speakers"; then
+  for target in $targets; do
+    others=$target/others
+    steps/hmm/train_mono.py --config "$conf/mono.conf" --nj "$nj" --cmd "$train_cmd" \
+      "$data/$others/train" "$lang" "$exp/$others/mono"
+    steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" \
+      "$data/$others/train" "$lang" "$exp/$others/mono" "$exp/$others/mono_ali"
+  done
+fi
+
+if begin 6 "leave one out: triphones on deltas"; then
+  for target in $targets; do
+    others=$target/others
+    steps/hmm/train_deltas.py --config "$conf/tri.conf" --nj "$nj" --cmd "$train_cmd" \
+      "$data/$others/train" "$lang" "$exp/$others/mono_ali" "$exp/$others/tri1"
+    steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" \
+      "$data/$others/train" "$lang" "$exp/$others/tri1" "$exp/$others/tri1_ali"
+  done
+fi
+
+if begin 7 "leave one out: LDA+MLLT, and SAT with fMLLR per speaker"; then
+  for target in $targets; do
+    others=$target/others
+    steps/hmm/train_lda_mllt.py --config "$conf/tri.conf" --nj "$nj" --cmd "$train_cmd" \
+      "$data/$others/train" "$lang" "$exp/$others/tri1_ali" "$exp/$others/tri2b"
+    steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" \
+      "$data/$others/train" "$lang" "$exp/$others/tri2b" "$exp/$others/tri2b_ali"
+    steps/hmm/train_sat.py --config "$conf/tri.conf" --nj "$nj" --cmd "$train_cmd" \
+      "$data/$others/train" "$lang" "$exp/$others/tri2b_ali" "$exp/$others/tri3b"
+  done
+fi
+
+# What is decoded: <systems that were trained on it>/<system>, here for one target.
+decoded() {
+  printf "$1/%s/mono " $takes
+  printf "$1/others/%s " $systems
+  printf 'source/%s ' $systems
+}
+
+if begin 8 "graphs and decoding: own monophones, the others, the source"; then
+  for target in $targets; do
+    for system in $(decoded "$target"); do
+      model=$exp/$system
+      if [[ $system == source/* ]]; then model=$source_exp/${system#source/}; fi
+      steps/decode/make_graph.py "$data/lang_test" "$model" "$exp/$system/graph"
+      decode=decode
+      if [[ $system == */tri3b ]]; then decode=decode_fmllr; fi   # two passes, adapted to speakers
+      for set in dev test; do
+        steps/decode/$decode.py --config "$conf/decode.conf" --nj 1 --cmd "$decode_cmd" \
+          --model "$model" "$exp/$system/graph" "$data/$target/$set" \
+          "$exp/$system/decode_${target}_$set"
+      done
+    done
+  done
+fi
+
+# Networks have the stages from 9 on.
+
+if begin 20 "word error rates"; then
+  decodes=()
+  for target in $targets; do
+    for system in $(decoded "$target"); do
+      decode=$exp/$system/decode_$target
+      steps/score/score.py --config "$conf/score.conf" --nj 1 --cmd "$decode_cmd" \
+        "$data/$target/dev" "$exp/$system/graph" "${decode}_dev"
+      steps/score/score.py --config "$conf/score.conf" --nj 1 --cmd "$decode_cmd" \
+        --dev "${decode}_dev" "$data/$target/test" "$exp/$system/graph" "${decode}_test"
+      decodes+=("${decode}_test")
+    done
+  done
+  steps/score/results.py --out "$exp/results" "${decodes[@]}"
+fi
