@@ -1,0 +1,177 @@
+"""The network that a transfer begins with: hidden layers of the source, an output for the target.
+
+It is a network directory of its own, made once: a training that was killed finds it again, and
+with a mapped output it recognises the target before any training.
+"""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from steps.features.pipeline import FeaturePipeline, check_same_features, read_feats_config
+from steps.hmm.model import read_transitions
+from steps.nnet.network import FILES, read_config, read_priors
+from steps.nnet.training import write_directory
+from utils.step import UserError, log
+
+KEY = "initial.json"
+PRIOR_FLOOR = 1e-7
+
+
+@dataclass
+class Plan:
+    """What the network to begin with is to be.
+
+    states        {hidden layer: "copied" or "reset"}
+    output        "new", "map" or "copy";  pdf_map  directory of map_phones.py, for "map"
+    new_layers    {"hidden_dim", "num"} or {}
+    transitions   TransitionModel of the target;  tree_dir  where its tree and phones.txt are
+    label_priors  float64 (num_pdfs,) of the target's alignments, or None without any
+    """
+
+    states: dict
+    output: str
+    pdf_map: str
+    new_layers: dict
+    transitions: object
+    tree_dir: Path
+    front_end: dict
+    label_priors: np.ndarray | None
+    seed: int
+
+
+class Source:
+    """What a source network's directory says, without its weights."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.config = read_config(self.path)
+        for name in FILES:
+            if not (self.path / name).is_file():
+                raise UserError(self.path / name, "no such file", "train a network with steps/nnet")
+        self.front_end = json.loads((self.path / "front_end.json").read_text("utf-8"))
+        self.transitions = read_transitions(self.path / "final.mdl")
+        self.files = [self.path / name for name in FILES]
+
+    def priors(self):
+        return np.maximum(read_priors(self.path / "priors"), PRIOR_FLOOR)
+
+    def model(self):
+        from steps.nnet.network import load_model
+        return load_model(self.path / "final.keras")
+
+
+def front_end_for(source, data, other_features=False):
+    """front_end.json of the new network: how the source normalised features, of the target's data.
+
+    UserError unless they are the features that the source knows; with other_features their number
+    is enough, as for fMLLR features of two systems.
+    """
+    found = read_feats_config(data.path)
+    if not other_features:
+        check_same_features(source.front_end.get("feats"), found, data.path)
+    front_end = {**source.front_end, "feats": found}
+    dim = FeaturePipeline(data, front_end).dim
+    if dim != source.config["feat_dim"]:
+        raise UserError(f"{data.path}/feats.scp", f"has {dim} values a frame, {source.path} was "
+                        f"trained with {source.config['feat_dim']}", "make the features alike")
+    return front_end
+
+
+def check_same_tree(source, tree_dir):
+    """UserError unless a directory's pdfs are the source's own."""
+    mine, other = (Path(d) / "tree" for d in (source.path, tree_dir))
+    if mine.read_bytes() != other.read_bytes():
+        raise UserError(other, f"is another tree than {mine}",
+                        "--output map or new; copy is for alignments by the source's own tree")
+
+
+def read_pdf_map(directory, num_target, num_source):
+    """float32 (num_target, num_source) of steps/transfer/map_phones.py, rows sum to 1."""
+    from scipy import sparse
+    path = Path(directory) / "pdf_map.npz"
+    if not path.is_file():
+        raise UserError(path, "no such file", "run steps/transfer/map_phones.py")
+    pdf_map = sparse.load_npz(path).toarray()
+    if pdf_map.shape != (num_target, num_source):
+        raise UserError(path, f"maps {pdf_map.shape[1]} pdfs to {pdf_map.shape[0]}, the networks "
+                        f"have {num_source} and {num_target}", "run steps/transfer/map_phones.py")
+    return pdf_map
+
+
+def map_priors(pdf_map, priors):
+    """Priors of target pdfs: each source pdf's is shared out by the weights in its column.
+
+    pdf_map  (num_target, num_source);  priors  (num_source,)
+    returns  float64 (num_target,)
+    """
+    shares = pdf_map / np.maximum(pdf_map.sum(0), PRIOR_FLOOR)
+    mapped = np.maximum(shares @ priors, PRIOR_FLOOR)
+    return mapped / mapped.sum()
+
+
+def map_output(kernel, bias, priors, pdf_map, target_priors):
+    """Kernel and bias of an output layer whose scores are weighted means of the source's.
+
+    log p(x|t) is the mean of log p(x|s) over source pdfs s, by the map; the logit adds log p(t).
+
+    kernel   (hidden_dim, num_source);  bias, priors  (num_source,)
+    """
+    return (kernel @ pdf_map.T).astype(np.float32), \
+        (pdf_map @ (bias - np.log(priors)) + np.log(target_priors)).astype(np.float32)
+
+
+def make_initial(directory, key, source, plan):
+    """Write the directory of the network to begin with, unless it is there and of the same key.
+
+    returns  the name of its first layer that is not the source's
+    """
+    directory = Path(directory)
+    if (directory / KEY).is_file() and json.loads((directory / KEY).read_text())["key"] == key:
+        log(f"{directory}: is there, and is used as it is")
+        return json.loads((directory / KEY).read_text())["joint"]
+    from steps.nnet.architectures import macs_per_second, num_params
+    from steps.nnet.size import context
+    model, joint, priors = build(source, plan)
+    left, right, _ = context(model)
+    shift = plan.front_end["feats"].get("frame_shift", source.config.get("frame_shift", 0.01))
+    config = {**source.config, "frame_shift": shift, "left_context": left,
+              "right_context": right, "num_pdfs": plan.transitions.num_pdfs,
+              "num_params": num_params(model), "macs_per_second": macs_per_second(model, shift)}
+    work = directory.with_name(f".{directory.name}.tmp")
+    shutil.rmtree(work, ignore_errors=True)
+    write_directory(work, model, config, priors, plan.transitions, plan.front_end, plan.tree_dir)
+    (work / KEY).write_text(json.dumps({"key": key, "joint": joint}) + "\n")
+    shutil.rmtree(directory, ignore_errors=True)
+    work.rename(directory)
+    return joint
+
+
+def build(source, plan):
+    """The network to begin with, the name of its first layer that is not the source's, priors."""
+    from steps.nnet.tf import seed
+    from steps.transfer import graft
+    seed(plan.seed)
+    old = source.model()
+    output, num_pdfs = graft.output_of(old, source.path), plan.transitions.num_pdfs
+    for layer in graft.hidden_layers(old):
+        if plan.states[layer.name] == "reset":
+            graft.reset(layer)
+    model, joint = graft.graft(old, num_pdfs, plan.new_layers)
+    layer, priors = graft.output_of(model), source.priors()
+    if plan.output == "copy":
+        layer.set_weights(output.get_weights())
+    elif plan.output == "map":
+        pdf_map = read_pdf_map(plan.pdf_map, num_pdfs, source.config["num_pdfs"])
+        mapped = plan.label_priors
+        mapped = map_priors(pdf_map, priors) if mapped is None else mapped
+        layer.set_weights(map_output(*output.get_weights(), priors, pdf_map, mapped))
+        priors = mapped
+    else:
+        priors = np.full(num_pdfs, 1 / num_pdfs)
+    graft.reseed(model, plan.seed)
+    graft.free(model)
+    return model, joint, priors

@@ -1,0 +1,43 @@
+"""What a transfer says of itself: is it better than before, and better than without a source?"""
+
+import json
+from pathlib import Path
+
+from steps.nnet.progress import loss_of
+from utils.step import UserError, log
+
+
+def scratch_loss(directory, tree_dir):
+    """Held-out loss of a network that was trained on the target alone; None if it held out none."""
+    directory = Path(directory)
+    for path in (directory / "train.log.jsonl", directory / "tree"):
+        if not path.is_file():
+            raise UserError(path, "no such file", "--scratch is a network of steps/nnet/train.py")
+    if (directory / "tree").read_bytes() != (Path(tree_dir) / "tree").read_bytes():
+        raise UserError(directory / "tree", f"is another tree than {tree_dir}/tree",
+                        "losses of different pdfs cannot be compared")
+    rows = [json.loads(line) for line in
+            (directory / "train.log.jsonl").read_text("utf-8").splitlines()]
+    if not rows or rows[0]["valid_loss"] is None:
+        log(f"{directory}: held no speakers out, so there is nothing to compare with")
+        return None
+    return min(map(loss_of, rows))
+
+
+def warnings_of(before, after, scratch):
+    """Sentences on what should not be; held-out losses, None where there is none."""
+    if after is None:
+        return []
+    found = []
+    if before is not None and after > before:
+        found.append(f"held-out loss {after:.4f} after transfer is worse than before it, "
+                     f"{before:.4f}")
+    if scratch is not None and after > scratch:
+        found.append(f"held-out loss {after:.4f} after transfer is worse than from scratch, "
+                     f"{scratch:.4f}")
+    return found
+
+
+def tell(warnings):
+    for warning in warnings:
+        log(f"WARNING {warning}")
