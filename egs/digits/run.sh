@@ -2,11 +2,11 @@
 # Digits at 8 kHz by speakers with accents of their own: each is a target, with seconds to minutes.
 #
 # The Free Spoken Digit Dataset has 50 recordings of each digit by each of 6 speakers: two from the
-# USA, one Greek, one Belgian, two Germans. Those not from the USA are the targets. Of a target, 1, 3,
-# 10 or 40 recordings of each digit are for training (4 seconds to 3 minutes), 5 for development, and
-# the 5 that are published as the test set for that. Source: the English of ../english, 3.2 hours,
-# resampled to 8 kHz; beside it the five other speakers (leave one out). Two and a half hours on
-# two cores (estimated), most of it the source.
+# USA, one Greek, one Belgian, two Germans. Those not from the USA are the targets. Of a target, 1,
+# 3, 10 or 40 recordings of each digit are for training (4 seconds to 3 minutes), 5 for development,
+# and the 5 that are published as the test set for that. Source: the English of ../english, 3.2
+# hours, resampled to 8 kHz; beside it the five other speakers (leave one out). Two and a half hours
+# on two cores (estimated), most of it the source.
 #
 #   ./run.sh                          fetches the corpora (600 MB), runs all
 #   ./run.sh --corpus /data/fsdd      the digits are on disk already; for the source, see
@@ -55,9 +55,8 @@ if begin 1 "the source: English at 8 kHz"; then
   fi
 fi
 
-if begin 2 "grammar: digits, all alike, one after the other"; then
-  printf '%s\n' ZERO ONE TWO THREE FOUR FIVE SIX SEVEN EIGHT NINE >"$data/digits.txt"
-  utils/lang/train_ngram.py --order 1 --oov skip "$data/digits.txt" "$data/lm/digits.arpa"
+if begin 2 "grammar: one digit or more, all alike"; then
+  local/make_grammar.py "$data/lm/digits.arpa"
   utils/lang/format_lm.py "$lang" "$data/lm/digits.arpa" "$data/lang_test"
 fi
 

@@ -21,7 +21,7 @@ from utils.data.datadir import invert
 from utils.data.tables import write_table
 from utils.step import Step, UserError
 
-WORDS = "ZERO ONE TWO THREE FOUR FIVE SIX SEVEN EIGHT NINE".split()
+WORDS = ["ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE"]
 TEST = 5   # recordings of each digit
 
 
@@ -35,7 +35,7 @@ def main(argv=None):
     corpus = Path(args.corpus)
     wavs = sorted((corpus / "recordings").glob("*.wav"))
     if not wavs:
-        raise UserError(corpus / "recordings", "no recordings, so not the Free Spoken Digit Dataset",
+        raise UserError(corpus / "recordings", "no sound, so not the Free Spoken Digit Dataset",
                         "it is at github.com/Jakobovski/free-spoken-digit-dataset; "
                         "local/download.py fetches it")
     if step.up_to_date(args.data, [corpus / "metadata.py", *wavs]):
@@ -73,7 +73,8 @@ def read_recordings(wavs, about):
     for wav in wavs:
         match = re.fullmatch(r"(\d)_([^_]+)_(\d+)", wav.stem)
         if not match or match[2] not in about:
-            raise UserError(wav, "is not <digit>_<speaker>_<number>.wav of a speaker of metadata.py")
+            raise UserError(wav, "is not <digit>_<speaker>_<number>.wav, the speaker of "
+                                 "metadata.py")
         digit, spk, number = int(match[1]), match[2], int(match[3])
         speakers.setdefault(spk, {})[f"{spk}-{digit}-{number:03d}"] = spk, digit, number, wav
     return dict(sorted(speakers.items()))
