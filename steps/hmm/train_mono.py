@@ -20,9 +20,7 @@ import numpy as np
 
 from steps.hmm import gmm, training
 from steps.hmm.model import write_model
-from steps.hmm.topology import read_topo
-from steps.hmm.transitions import TransitionModel
-from steps.hmm.tree import monophone_tree
+from steps.hmm.transitions import monophones
 from utils.step import Step, UserError, log, positive
 
 PERTURB = 0.2      # of a standard deviation, as a mixture component is split
@@ -49,13 +47,6 @@ def main(argv=None):
           training.Trainer(step, data, lang, out, front_end) as trainer):
         summary = train(trainer, args)
     return step.finish(summary)
-
-
-def monophones(lang):
-    """Tree without context and the transition model of a lang directory."""
-    topo = read_topo(lang.path / "topo")
-    tree = monophone_tree(lang.sets, {p: topo.num_pdf_classes(p) for p in topo.phones})
-    return tree, TransitionModel.from_tree(topo, tree)
 
 
 def train(trainer, args):

@@ -7,7 +7,8 @@ phone, HMM state and pdf, and where the path goes after the frame.
 
 import numpy as np
 
-from steps.hmm.topology import Topology
+from steps.hmm.topology import Topology, read_topo
+from steps.hmm.tree import monophone_tree
 
 PROB_FLOOR = 0.01     # as in Kaldi's MleTransitionUpdateConfig
 MIN_COUNT = 5.0
@@ -105,3 +106,10 @@ class TransitionModel:
 
 def make_transitions(topo_json, tuples, num_pdfs, log_probs):
     return TransitionModel(Topology.from_json(topo_json), tuples, num_pdfs, log_probs)
+
+
+def monophones(lang):
+    """Tree without context and the transition model of a LangDir."""
+    topo = read_topo(lang.path / "topo")
+    tree = monophone_tree(lang.sets, {p: topo.num_pdf_classes(p) for p in topo.phones})
+    return tree, TransitionModel.from_tree(topo, tree)

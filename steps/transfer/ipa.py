@@ -9,6 +9,7 @@ import unicodedata
 from functools import cache
 from typing import NamedTuple
 
+from steps.transfer.symbols import ARPABET, KIRSHENBAUM, LETTERS
 from utils.data.tables import read_lines
 from utils.step import UserError
 
@@ -19,34 +20,13 @@ SILENCES = {"sil", "silence", "<sil>", "pau", "sp", "h#", "#h", "epi", "bcl", "d
             "tcl", "kcl", "[sil]", "_", "-"}
 NOISES = {"spn", "nsn", "lau", "noise", "garbage", "unk", "oov", "brth", "breath", "hes", "fil"}
 
-ARPABET = dict(pair.split("=") for pair in """
-    AA=ɑ AE=æ AH=ʌ AO=ɔ AW=aʊ AX=ə AXR=ɚ AX-H=ə AY=aɪ EH=ɛ ER=ɝ EY=eɪ IH=ɪ IX=ɨ IY=i OW=oʊ OY=ɔɪ
-    UH=ʊ UW=u UX=ʉ B=b CH=t͡ʃ D=d DH=ð DX=ɾ EL=l̩ EM=m̩ EN=n̩ ENG=ŋ̩ F=f G=ɡ HH=h HV=ɦ JH=d͡ʒ K=k L=l
-    M=m N=n NG=ŋ NX=ɾ̃ P=p Q=ʔ R=ɹ S=s SH=ʃ T=t TH=θ V=v W=w WH=w Y=j Z=z ZH=ʒ""".split())
-
-# What letters most often stand for in the Latin orthographies of the world's younger written
-# languages. Greek ε and ω stand for the open vowels in texts typed without ɛ and ɔ.
-LETTERS = dict(pair.split("=") for pair in """
-    a=a b=b c=t͡ʃ d=d e=e f=f g=ɡ h=h i=i j=d͡ʒ k=k l=l m=m n=n o=o p=p q=k r=ɾ s=s t=t u=u v=v w=w
-    x=ʃ y=j z=z ß=s å=ɔ ä=ɛ ö=ø ü=y ø=ø æ=æ œ=œ ñ=ɲ ń=ɲ ň=ɲ ç=s č=t͡ʃ ć=t͡ɕ š=ʃ ś=ɕ ş=ʃ ș=ʃ ž=ʒ ź=ʑ ż=ʒ
-    ř=ʒ ď=d ť=t ţ=t͡s ț=t͡s ğ=ɣ ģ=ɟ ķ=c ļ=ʎ ľ=ʎ ņ=ɲ ł=w đ=d ħ=h ı=ɨ ŵ=w ŷ=i þ=θ ð=ð ẹ=ɛ ọ=ɔ ṣ=ʃ ḍ=ɖ ṭ=ʈ
-    ạ=a ị=ɪ ụ=ʊ ṅ=ŋ ṇ=ɳ ḥ=h ṛ=ɽ ḷ=ɭ ε=ɛ ω=ɔ ι=ɪ υ=ʊ α=ɑ ɩ=ɪ ʋ=ʋ ɖ=ɖ ƒ=ɸ ǝ=ə ә=ə ƙ=kʼ ƴ=ʔj ƭ=ɗ ꞌ=ʔ ʼ=ʔ
-    '=ʔ ’=ʔ ch=t͡ʃ sh=ʃ zh=ʒ th=t dh=ð kh=x gh=ɣ ph=f bh=β ny=ɲ gn=ɲ nh=ɲ ng=ŋ ts=t͡s dz=d͡z kp=k͡p
-    gb=ɡ͡b tc=t͡ʃ dj=d͡ʒ pf=p͡f bv=b͡v ou=u rr=r ll=l""".split())
-
-# eSpeak's ASCII names (after Kirshenbaum) where they are not the IPA's own letters.
-KIRSHENBAUM = dict(pair.split("=") for pair in """
-    A=ɑ V=ʌ &=æ @=ə 3=ɜ E=ɛ I=ɪ O=ɔ U=ʊ 0=ɒ Y=ø W=œ i"=ɨ u"=ʉ u-=ɯ o-=ɤ a#=ɐ tS=t͡ʃ dZ=d͡ʒ S=ʃ Z=ʒ
-    T=θ D=ð N=ŋ n^=ɲ l^=ʎ C=ç Q=ɣ X=χ H=ħ ?=ʔ *=ɾ R=ʁ r"=ʁ g"=ɢ n"=ɴ s;=ɕ z;=ʑ t.=ʈ d.=ɖ s.=ʂ
-    z.=ʐ n.=ɳ l.=ɭ r.=ɽ B=β P=ɸ :=ː ~=̃ ;=ʲ r=ɹ g=ɡ""".split())
-
 # IPA letters that panphon does not know, or that are written in more than one way.
 _SAME = {"g": "ɡ", "ᵻ": "ɨ", "ᵿ": "ʊ", ":": "ː", "ɫ": "l", "ʦ": "t͡s",
          "ʣ": "d͡z", "ʧ": "t͡ʃ", "ʤ": "d͡ʒ", "ʨ": "t͡ɕ", "ʥ": "d͡ʑ", "ƈ": "c"}
 _AFFRICATES = re.compile("(?<=[ptdbkɡcɟʈɖ])(?=͡?[ʃʒszɕʑʂʐfvɸβxɣçʝɬɮθðbp])͡?")
 _PAIRS = {"tʃ", "dʒ", "ts", "dz", "tɕ", "dʑ", "ʈʂ", "ɖʐ", "pf", "bv", "kx", "tɬ", "dɮ", "cç", "ɟʝ",
           "tθ", "dð", "kp", "ɡb"}
-_TONE_MARKS = "\u0300\u0301\u0302\u0304\u0306\u030b\u030c\u030f\u1dc4\u1dc5\u1dc6\u1dc7"
+_TONE_MARKS = "\u0300\u0301\u0302\u0304\u030b\u030c\u030f\u1dc4\u1dc5\u1dc6\u1dc7"
 _TONES = re.compile(f"[{_TONE_MARKS}˥˦˧˨˩0-9ꜛꜜ↗↘]")
 _IPA_ONLY = set("ɡɹɾʁɪʌɜɒɐɚɝᵻːˈˌ͡ʰʲʃʒθɥɬɮʎçχɸʈɻɽʂʐʔ")
 _XSAMPA_ONLY = re.compile(r"[@{}&~\\`=:?0-9]|_|^[AEIOUSZTDNRHJQV]$|^[a-z][SZ]$")
@@ -114,7 +94,7 @@ def sounds_of(phones, kind="auto", table=None, letters=None, silences=None, wher
     kind      one of KINDS, or "auto" for guess_kind()
     table     {symbol: IPA, or SIL or SPN}, which goes before kind, for some or all symbols
     letters   {letter: IPA} that goes before LETTERS, for graphemes
-    silences  set of the phones that are no speech; None: by their names
+    silences  {phone: SILENCE or NOISE} of all that are no speech; None: by their names
     raises    UserError naming `where` and the symbols whose sound is not known
     """
     phones = real_phones(phones)
@@ -137,11 +117,9 @@ def _sound(phone, base, kind, table, letters, silences):
     said = table.get(phone, table.get(base))
     if said is not None:
         return Sound("", kind=not_speech(said)) if not_speech(said) else clean(said)
-    named = not_speech(base)
-    if silences is not None and phone in silences:
-        return Sound("", kind=named or NOISE)
-    if named and silences is None:
-        return Sound("", kind=named)
+    other = not_speech(base) if silences is None else silences.get(phone)
+    if other:
+        return Sound("", kind=other)
     if kind == "arpabet":
         ipa = ARPABET.get(re.sub("[0-2]$", "", base).upper())
         return ipa and clean("ə" if base.upper() == "AH0" else ipa)
@@ -158,8 +136,7 @@ def clean(ipa):
     """The Sound of an IPA symbol: stress left out, tones apart, affricates tied as panphon's."""
     ipa = unicodedata.normalize("NFD", ipa).strip("/[]")
     ipa = re.sub("[ˈˌ'\u0361\u035c.‿ ]", "", ipa)
-    # Digits and marks are tones; a breve and the marks of length or nasality are not.
-    tone = "".join(_TONES.findall(ipa.replace("\u0306", "")))
+    tone = "".join(_TONES.findall(ipa))
     ipa = "".join(_SAME.get(c, c) for c in _TONES.sub("", ipa))
     ipa = _AFFRICATES.sub(
         lambda m: "͡" if ipa[m.start() - 1:m.start() + 1] in _PAIRS else "", ipa)

@@ -19,11 +19,14 @@ TONE = 0.02           # distance of two phones that differ in tone only
 LENGTHS = 0.04        # added where one has more segments than the other, as a diphthong
 
 # Height 1 (close) to -1 (open), place -1 (front) to 1 (back), rounding -1 or 1.
-VOWELS = {name: tuple(map(float, values)) for name, *values in (row.split() for row in """
-    i 1 -1 -1, y 1 -1 1, ɨ 1 0 -1, ʉ 1 0 1, ɯ 1 1 -1, u 1 1 1, ɪ .67 -.7 -1, ʏ .67 -.7 1, ʊ .67 .7 1,
+VOWELS = """
+    i 1 -1 -1, y 1 -1 1, ɨ 1 0 -1, ʉ 1 0 1, ɯ 1 1 -1, u 1 1 1,
+    ɪ .67 -.7 -1, ʏ .67 -.7 1, ʊ .67 .7 1,
     e .33 -1 -1, ø .33 -1 1, ɘ .33 0 -1, ɵ .33 0 1, ɤ .33 1 -1, o .33 1 1, ə 0 0 -1,
     ɛ -.33 -1 -1, œ -.33 -1 1, ɜ -.33 0 -1, ɞ -.33 0 1, ʌ -.45 .4 -1, ɔ -.33 1 1,
-    æ -.67 -1 -1, ɐ -.67 0 -1, a -1 0 -1, ɶ -1 -1 1, ɑ -1 .7 -1, ɒ -1 .9 1""".split(","))}
+    æ -.67 -1 -1, ɐ -.67 0 -1, a -1 0 -1, ɶ -1 -1 1, ɑ -1 .7 -1, ɒ -1 .9 1"""
+VOWELS = {name: tuple(map(float, values))
+          for name, *values in (row.split() for row in VOWELS.split(","))}
 # Where the phonologists' class is not what an acoustic model hears: [h] is noise, an English ɹ
 # constricts as much as other rhotics, a French ʁ is mostly an approximant, palatals are coronal.
 CONSONANTS = {"h": {"son": -1}, "ɦ": {"son": -1}, "ʔ": {"son": -1},
@@ -112,13 +115,16 @@ def phone_weights(neighbours, target_positions, source_positions):
 
     neighbours                 of nearest()
     *_positions                of split_positions(). Among source phones of one sound, those in
-                               the target phone's word position share its weight, or all do.
+                               the target phone's word position share its weight; if none is,
+                               or the target has no positions, those inside a word; or all
     """
     result = {}
     for phone, found in neighbours.items():
         weights = result[phone] = {}
         for phones, _, weight in found:
-            here = [p for p in phones if source_positions[p][1] == target_positions[phone][1]]
-            for name in here or phones:
-                weights[name] = weight / len(here or phones)
+            place = target_positions[phone][1]
+            found_here = [p for p in phones if source_positions[p][1] == place] \
+                or [p for p in phones if source_positions[p][1] == "_I"] or phones
+            for name in found_here:
+                weights[name] = weight / len(found_here)
     return result

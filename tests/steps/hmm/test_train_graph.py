@@ -93,7 +93,7 @@ def test_without_a_pronunciation_there_is_no_graph(lang):
 def test_position_dependent_phones(speech):
     from kaldifst import StdVectorFst, arcsort
 
-    from steps.hmm.train_mono import monophones
+    from steps.hmm.transitions import monophones
     from utils.lang.langdir import LangDir
     lang = LangDir(speech.lang)
     tree, transitions = monophones(lang)
