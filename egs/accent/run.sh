@@ -23,6 +23,8 @@ speechocean762=""  # the directory with speechocean762's WAVE/; none: it is fetc
 source=an4         # an4, speechocean762, adults or children; data/<source>, exp/<source>
 target=speechocean762   # another of them
 sizes="5 15 30 60 all"  # minutes of the target to train on, each a part of the next
+hold_out_an4=10    # training speakers to hold out for development
+hold_out_speechocean762=12   # the same
 nj=2               # jobs in parallel
 data=data          # where data directories, dict, lang and LM are
 conf=conf          # where the steps' options are
@@ -55,10 +57,10 @@ if begin 0 "data and lexica"; then
     ../speechocean762/local/download.py ../speechocean762/corpus
     speechocean762=../speechocean762/corpus/speechocean762
   fi
-  ../an4/local/prepare_data.py --hold-out 10 "$an4" "$data/corpora/an4"
+  ../an4/local/prepare_data.py --hold-out "$hold_out_an4" "$an4" "$data/corpora/an4"
   ../an4/local/prepare_dict.py "$an4" "$data/corpora/an4/dict"
-  ../speechocean762/local/prepare_data.py --hold-out 12 "$speechocean762" \
-    "$data/corpora/speechocean762"
+  ../speechocean762/local/prepare_data.py --hold-out "$hold_out_speechocean762" \
+    "$speechocean762" "$data/corpora/speechocean762"
   utils/lang/prepare_dict_lexicon.py --stress drop "$speechocean762/resource/lexicon.txt" \
     "$data/corpora/speechocean762/dict"
   for side in $source $target; do

@@ -19,6 +19,8 @@ stop_stage=99      # last stage to run
 an4=""             # the directory with AN4's etc/ and wav/; none: it is fetched
 speechocean762=""  # the directory with speechocean762's WAVE/; none: it is fetched
 mfcc=mfcc          # conf/<mfcc>.conf; mfcc_8k for targets at 8 kHz
+hold_out_an4=10    # training speakers to hold out for development
+hold_out_speechocean762=12   # the same
 nj=2               # jobs in parallel
 data=data          # where train/, dev/ and a test set of each corpus, lang and LM are
 conf=conf          # where the steps' options are
@@ -42,8 +44,9 @@ if begin 0 "data"; then
     ../speechocean762/local/download.py ../speechocean762/corpus
     speechocean762=../speechocean762/corpus/speechocean762
   fi
-  ../an4/local/prepare_data.py --hold-out 10 "$an4" "$data/an4"
-  ../speechocean762/local/prepare_data.py --hold-out 12 "$speechocean762" "$data/speechocean762"
+  ../an4/local/prepare_data.py --hold-out "$hold_out_an4" "$an4" "$data/an4"
+  ../speechocean762/local/prepare_data.py --hold-out "$hold_out_speechocean762" \
+    "$speechocean762" "$data/speechocean762"
   utils/data/combine_data.py "$data/train" "$data"/{an4,speechocean762}/tune/train
   utils/data/combine_data.py "$data/dev" "$data"/{an4,speechocean762}/tune/test
   for corpus in an4 speechocean762; do
