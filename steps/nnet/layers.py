@@ -5,8 +5,11 @@ for input frames left + i * stride ... left + i * stride + stride - 1, and num_f
 stride * num_out + right. Nothing is padded; steps/nnet/size.py adds the contexts up over a network.
 """
 
+import math
+
 from steps.nnet.tf import keras
 
+LEAST = 1e-30      # of a probability, whose logarithm is to be a number
 register = keras.saving.register_keras_serializable("graft")
 
 
@@ -130,3 +133,58 @@ class HiddenScale(keras.layers.Layer):
 
     def compute_output_shape(self, shape):
         return shape
+
+
+@register
+class MapPosteriors(keras.layers.Layer):
+    """Log-posteriors of one set of pdfs to those of another: log(p W), normalised.
+
+    in   float32 (batch, num_out, num_in)
+    out  float32 (batch, num_out, num_pdfs)
+    """
+
+    def __init__(self, num_pdfs, **kwargs):
+        super().__init__(**kwargs)
+        self.num_pdfs = num_pdfs
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], self.num_pdfs), name="kernel",
+                                      trainable=False)
+
+    def call(self, x):
+        mapped = keras.ops.matmul(keras.ops.exp(x), self.kernel)
+        return keras.ops.log_softmax(keras.ops.log(keras.ops.maximum(mapped, LEAST)))
+
+    def compute_output_shape(self, shape):
+        return *shape[:-1], self.num_pdfs
+
+    def get_config(self):
+        return {**super().get_config(), "num_pdfs": self.num_pdfs}
+
+
+@register
+class MixPosteriors(keras.layers.Layer):
+    """Log-posteriors of two networks to those of their mixture.
+
+    weight  a, of the first: a p1 + (1 - a) p2, or p1^a p2^(1 - a) normalised where form is
+            "loglinear"
+    in      two of float32 (batch, num_out, num_pdfs)
+    out     float32 (batch, num_out, num_pdfs)
+    """
+
+    def __init__(self, weight, form="linear", **kwargs):
+        super().__init__(**kwargs)
+        self.weight, self.form = weight, form
+
+    def call(self, pair):
+        first, second = pair
+        if self.form == "loglinear":
+            return keras.ops.log_softmax(self.weight * first + (1 - self.weight) * second)
+        return keras.ops.logaddexp(first + math.log(max(self.weight, LEAST)),
+                                   second + math.log(max(1 - self.weight, LEAST)))
+
+    def compute_output_shape(self, shapes):
+        return shapes[0]
+
+    def get_config(self):
+        return {**super().get_config(), "weight": self.weight, "form": self.form}

@@ -124,6 +124,19 @@ def merge(adapted):
     return merged
 
 
+def base_of(source, about):
+    """A network with adapters as it is before the values of an adapter are put into it.
+
+    source  keras.Model that the adapter is of;  about  dict of write_adapter()
+    """
+    old = graft.output_of(source)
+    model, _ = graft.graft(source, about["num_pdfs"], about["new_layers"])
+    output = graft.output_of(model)
+    output.set_weights(old.get_weights() if about["output"] == "copy"
+                       else [w * np.nan for w in output.get_weights()])     # all come from the file
+    return insert(model, about["adapters"], about["whole"])
+
+
 def write_adapter(path, adapted, plain, about, files):
     """Write what makes a target's network of its source: an .npz file.
 

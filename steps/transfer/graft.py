@@ -74,11 +74,11 @@ def reset(layer):
     layer.set_weights(fresh.get_weights())
 
 
-def clone(layer):
-    """A layer like another, not built; without the other's LoRA."""
-    config = {name: value for name, value in layer.get_config().items()
-              if name not in ("lora_rank", "lora_alpha")}
-    return type(layer).from_config(config)
+def clone(layer, name=None):
+    """A layer like another, not built, perhaps of another name; without the other's LoRA."""
+    config = {key: value for key, value in layer.get_config().items()
+              if key not in ("lora_rank", "lora_alpha")}
+    return type(layer).from_config({**config, "name": name or layer.name})
 
 
 def rewire(model, put):

@@ -82,11 +82,8 @@ class Grown:
         about = {"source": adapters.fingerprint(self.source.path), "adapters": self.kinds,
                  "new_layers": plan.new_layers, "num_pdfs": plan.transitions.num_pdfs,
                  "whole": self._whole(plan.states),
-                 "seed": self.args.seed}
-        base, _ = graft.graft(self.source.model(), about["num_pdfs"], plan.new_layers)
-        plain = adapters.insert(base, self.kinds, about["whole"])
-        output = graft.output_of(plain)
-        output.set_weights([w * math.nan for w in output.get_weights()])     # it is always told
+                 "output": self.args.output, "seed": self.args.seed}
+        plain = adapters.base_of(self.source.model(), about)
         adapters.write_adapter(out / "adapter.npz", self.model, plain, about, {
             name: out / name for name in (*FROM_SOURCE, "priors", "config.json")})
 

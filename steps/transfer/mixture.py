@@ -1,0 +1,50 @@
+"""Two networks side by side in one, their contexts made equal."""
+
+from steps.nnet.architectures import macs_per_second, num_params
+from steps.nnet.layers import Crop, MapPosteriors, MixPosteriors
+from steps.nnet.network import RECURRENT
+from steps.nnet.size import calls, context
+from steps.nnet.tf import keras
+from steps.transfer.graft import clone
+
+
+def mixture(a, b, weight, form, kernel=None):
+    """The network of a mixture and its config.json.
+
+    a, b    initial.Source;  weight  of a;  form  "linear" or "loglinear"
+    kernel  float32 (num_pdfs of a, num_pdfs of b) of MapPosteriors, or None
+    """
+    left, right = (max(s.config[key] for s in (a, b)) for key in ("left_context", "right_context"))
+    feats = keras.Input((None, b.config["feat_dim"]), name="feats")
+    pair = []
+    for name, source in (("a", a), ("b", b)):
+        crop = Crop(left - source.config["left_context"], right - source.config["right_context"],
+                    name=f"{name}.crop_feats")
+        pair.append(beside(source.model(), crop(feats), f"{name}."))
+    if kernel is not None:
+        mapping = MapPosteriors(kernel.shape[1], name="a.map")
+        pair[0] = mapping(pair[0])
+        mapping.set_weights([kernel])
+    mixed = MixPosteriors(weight, form, name="mix")(pair)
+    model = keras.Model(feats, mixed, name="mixture")
+    # One that needs utterances whole makes the mixture need them.
+    arch = next((s.config["arch"] for s in (a, b) if s.config["arch"] in RECURRENT),
+                b.config["arch"])
+    shift = b.config.get("frame_shift", 0.01)
+    left, right, _ = context(model)
+    return model, {**b.config, "arch": arch, "left_context": left, "right_context": right,
+                   "num_params": num_params(model),
+                   "macs_per_second": macs_per_second(model, shift),
+                   "mixture": {"a": str(a.path), "b": str(b.path), "weight": weight, "form": form}}
+
+
+def beside(model, x, prefix):
+    """The output tensor of a copy of a network, its layers named with a prefix, on another input.
+    """
+    tensors = {id(model.inputs[0]): x}
+    for layer, inputs, output in calls(model):
+        twin = clone(layer, f"{prefix}{layer.name}")
+        new = [tensors[id(tensor)] for tensor in inputs]
+        tensors[id(output)] = twin(new[0] if len(new) == 1 else new)
+        twin.set_weights(layer.get_weights())
+    return tensors[id(model.outputs[0])]
