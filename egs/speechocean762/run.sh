@@ -8,7 +8,7 @@
 #   ./run.sh                                   fetches the corpus to corpus/ (520 MB), runs all
 #   ./run.sh --corpus /data/speechocean762     the corpus is on disk already
 #   ./run.sh --stage 4                         goes on with tri1
-#   ./run.sh --stage 8 --archs "dnn cnn rnn gru lstm blstm tdnn tdnnf" --seeds "0 1 2"
+#   ./run.sh --stage 8 --networks "dnn cnn rnn gru lstm blstm tdnn tdnnf" --seeds "0 1 2"
 #                                              every architecture from three seeds
 #
 # There is no development set. So that the LM weight, the insertion penalty and the size of the
@@ -24,7 +24,7 @@ stop_stage=99      # last stage to run
 corpus=""          # the directory with train/, test/ and WAVE/; none: it is fetched
 nj=2               # jobs in parallel
 hold_out=12        # training speakers to hold out in stage 11, 0 for none
-archs=tdnn         # networks to train, see steps/nnet/architectures.py
+networks="tdnn tdnn_mmi"   # to train, see steps/nnet/architectures.py; _mmi: further, by sequences
 seeds=0            # each from these seeds; with the speakers held out, from the first one
 data=data          # where train/ and test/, lang and LM are
 dict=data/dict     # where the lexicon is
@@ -116,20 +116,25 @@ if begin 8 "copies at other speeds, and the adapted features that networks see";
 fi
 
 if begin 9 "networks on the alignments of tri3b"; then
-  for arch in $archs; do
+  for network in $networks; do
     for seed in $seeds; do
-      steps/nnet/train.py --config "$conf/nnet.conf" --arch "$arch" --seed "$seed" \
-        "$data/fmllr/train" "$exp/tri3b_sp_ali" "$exp/nnet/$arch/$seed"
+      if [[ $network == *_mmi ]]; then
+        steps/nnet/train_mmi.py --config "$conf/mmi.conf" --seed "$seed" "$data/fmllr/train" \
+          "$exp/tri3b_sp_ali" "$exp/nnet/${network%_mmi}/$seed" "$exp/nnet/$network/$seed"
+      else
+        steps/nnet/train.py --config "$conf/nnet.conf" --arch "$network" --seed "$seed" \
+          "$data/fmllr/train" "$exp/tri3b_sp_ali" "$exp/nnet/$network/$seed"
+      fi
     done
   done
 fi
 
 if begin 10 "decoding with the networks"; then
-  for arch in $archs; do
+  for network in $networks; do
     for seed in $seeds; do
       # The tree is tri3b's, and so the graph.
       steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
-        "$exp/tri3b/graph" "$data/fmllr/test" "$exp/nnet/$arch/$seed/decode_test"
+        "$exp/tri3b/graph" "$data/fmllr/test" "$exp/nnet/$network/$seed/decode_test"
     done
   done
 fi
@@ -137,7 +142,7 @@ fi
 if begin 11 "the same without the held-out speakers, who are decoded"; then
   if [[ $hold_out -gt 0 ]]; then
     ./run.sh --stage 1 --hold-out 0 --data "$data/tune" --dict "$dict" --exp "$exp/tune" \
-      --conf "$conf" --archs "$archs" --seeds "${seeds%% *}" --nj "$nj" \
+      --conf "$conf" --networks "$networks" --seeds "${seeds%% *}" --nj "$nj" \
       --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
   fi
 fi
@@ -153,18 +158,18 @@ if begin 12 "word error rates"; then
     decodes+=("$exp/$system/decode_test")
     table+=("$system=$exp/$system/decode_test")
   done
-  for arch in $archs; do
+  for network in $networks; do
     group=""
     for seed in $seeds; do
       dev=""
-      if [[ $hold_out -gt 0 ]]; then dev=$exp/tune/nnet/$arch/${seeds%% *}/decode_test; fi
-      decode=$exp/nnet/$arch/$seed/decode_test
+      if [[ $hold_out -gt 0 ]]; then dev=$exp/tune/nnet/$network/${seeds%% *}/decode_test; fi
+      decode=$exp/nnet/$network/$seed/decode_test
       steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
         --dev "$dev" "$data/fmllr/test" "$exp/tri3b/graph" "$decode"
       decodes+=("$decode")
       group+="${group:+,}$decode"
     done
-    table+=("$arch=$group")
+    table+=("$network=$group")
   done
   steps/score/results.py --out "$exp/results" "${decodes[@]}"
   steps/score/table.py --baseline tri3b --out "$exp/table" "${table[@]}"

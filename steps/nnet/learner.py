@@ -16,7 +16,7 @@ from steps.nnet.chunks import prefetch
 from steps.nnet.tf import keras, tf
 
 CONSTRAIN_EVERY = 4      # steps between two pulls towards semi-orthogonal factors
-PRIOR_BATCHES = 200      # batches over which posteriors are averaged at most
+AVERAGED_BATCHES = 200   # batches over which posteriors and norms are averaged at most
 NOT_DECAYED = ["bias", "gamma", "beta"]
 
 
@@ -95,15 +95,41 @@ class Learner:
 
     def priors(self, task):
         """Posteriors averaged over training data, float64 (num_pdfs,) (Manohar et al. 2015)."""
-        reader = copy.copy(task.train)
-        reader.spec_augment = None       # nothing is erased where the priors will be used
         run = tf.function(partial(self._posteriors, task), jit_compile=self.options.xla)
         total = 0.0
-        for index in range(min(reader.num_batches(0), PRIOR_BATCHES)):
-            feats, _, weights = reader.batch(0, index)[:3]
+        for feats, _, weights, *_ in _plain_batches(task.train):
             total = total + run(feats, weights).numpy().astype(np.float64)
         total = self.total(total)
         return total / total.sum()
+
+    def estimate_norms(self):
+        """Give batch norms the mean of their batches' statistics, for the weights as they are.
+
+        Moving averages are of the last few batches, and of weights since then changed or averaged
+        (Izmailov et al. 2018). Dropout stays on, as without it held-out speech does worse.
+        """
+        norms = [layer for layer in self.trunk.layers
+                 if isinstance(layer, keras.layers.BatchNormalization)]
+        statistics = [v for norm in norms for v in (norm.moving_mean, norm.moving_variance)]
+        if not norms:
+            return
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.momentum = 0.0          # then what moves is the batch's own
+        run = tf.function(lambda feats: self.trunk(feats, training=True) is None,
+                          jit_compile=self.options.xla)
+        total = 0.0
+        for task in self.tasks:
+            for feats, *_ in _plain_batches(task.train):
+                run(feats)
+                total = total + np.concatenate(
+                    [[1.0], *(v.numpy().astype(np.float64) for v in statistics)])
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        total = self.total(total)
+        values = np.split(total[1:] / total[0], np.cumsum([v.shape[0] for v in statistics])[:-1])
+        for variable, value in zip(statistics, values, strict=True):
+            variable.assign(value.astype(np.float32))
 
     def total(self, sums):
         """Sums over this worker's data, over those of all workers."""
@@ -191,6 +217,14 @@ def make_optimizer(options):
         optimizer = keras.optimizers.AdamW(**common)
     optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
     return optimizer
+
+
+def _plain_batches(reader):
+    """Some batches of training data from which nothing is erased."""
+    reader = copy.copy(reader)
+    reader.spec_augment = None
+    return prefetch(reader.batch(0, index)
+                    for index in range(min(reader.num_batches(0), AVERAGED_BATCHES)))
 
 
 def _each_once(variables):

@@ -156,9 +156,13 @@ class Trainer:
         return True
 
     def _average(self):
-        """Average the best epochs' weights; if that is worse than the best one, take that."""
+        """Average the best epochs' weights; if that is worse than the best one, take that.
+
+        The average gets batch norms of its own, the best epoch keeps those it was measured with.
+        """
         best = self._ranked()[:self.options.average]
         self._take_mean(best)
+        self.learner.estimate_norms()
         listed = ", ".join(map(str, sorted(best)))
         averaged, single = self.learner.validate()[0], min(map(loss_of, self.rows))
         if averaged is None:

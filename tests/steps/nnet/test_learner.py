@@ -7,7 +7,7 @@ import pytest
 
 from steps.nnet.architectures import add_output, build_trunk
 from steps.nnet.learner import Learner, Task, frame_losses, make_optimizer
-from steps.nnet.tf import seed, tf
+from steps.nnet.tf import keras, seed, tf
 from steps.nnet.trainer import Options
 
 MEANS = np.array([[2, 0, 0, -1], [0, 2, 1, 0], [-2, 0, 0, 2]], np.float32)
@@ -205,3 +205,22 @@ def test_factors_are_pulled_towards_orthogonal_ones():
     before = unevenness()
     train(learner, 40, rate=1e-4)
     assert unevenness() < 1.001 < before
+
+
+def test_norms_are_estimated_over_batches_for_the_weights_as_they_are():
+    learner = make_learner()
+    train(learner)
+    norm, = (layer for layer in learner.trunk.layers if layer.name == "input.batchnorm")
+    before = norm.moving_mean.numpy()
+    learner.trunk.get_layer("input.affine").kernel.assign_add(
+        np.ones(learner.trunk.get_layer("input.affine").kernel.shape, np.float32))
+    learner.estimate_norms()
+    reader = Reader(8)
+    inside = keras.Model(learner.trunk.inputs[0], norm.input)
+    heard = [inside(reader.batch(0, index)[0]).numpy() for index in range(4)]
+    assert norm.moving_mean.numpy() == pytest.approx(
+        np.mean([batch.mean((0, 1)) for batch in heard], 0), rel=1e-4, abs=1e-5)
+    assert norm.moving_variance.numpy() == pytest.approx(
+        np.mean([batch.var((0, 1)) for batch in heard], 0), rel=1e-4, abs=1e-5)
+    assert abs(norm.moving_mean.numpy() - before).max() > 0.1
+    assert norm.momentum == 0.95

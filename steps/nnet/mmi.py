@@ -1,0 +1,148 @@
+"""Training by whole sequences: maximum mutual information without lattices.
+
+The criterion is the probability of an utterance's own sequence of pdfs among all sequences,
+
+    log P(X | pdfs) P(pdfs) - log sum over all sequences of P(X | sequence) P(sequence),
+
+with P(X | sequence) from the network's posteriors over priors, raised to an acoustic scale
+(Povey et al. 2016). What is summed over is the chain of pdfs, a frame of the output each, that the
+training alignments themselves make: a bigram, whose pdfs carry their phones and contexts (Xiong et
+al. 2017 use such a model of senones). It needs no graph of words and no phone LM, and the sum is
+a product of matrices for each frame, the same on a processor and on a GPU.
+
+    chain = chain_of(count_pairs(labels, utts, subsampling=3, num_pdfs=1505))
+    trainer = Trainer(..., learner=partial(MmiLearner, chain=chain, ...))
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from steps.nnet.learner import Learner
+from steps.nnet.tf import tf
+
+
+@dataclass
+class Chain:
+    """A Markov chain over pdfs: float32 start (num_pdfs,), matrix (num_pdfs, num_pdfs)."""
+
+    start: np.ndarray
+    matrix: np.ndarray
+
+
+def count_pairs(labels, utts, subsampling, num_pdfs):
+    """How often a pdf stands `subsampling` frames after another, float64 (num_pdfs, num_pdfs).
+
+    labels  Labels;  utts  those to count
+    """
+    counts = np.zeros(num_pdfs * num_pdfs)
+    for utt in utts:
+        pdfs = labels.of(utt).astype(np.int64)
+        np.add.at(counts, pdfs[:-subsampling] * num_pdfs + pdfs[subsampling:], 1)
+    return counts.reshape(num_pdfs, num_pdfs)
+
+
+def chain_of(counts, backoff=0.1):
+    """The Chain of counted pairs; `backoff` of each pdf's successors are drawn regardless of it.
+
+    That also lets a chunk begin or end anywhere in a word, as Kaldi's leaky HMM does.
+    """
+    start = counts.sum(0) + 1e-3
+    start /= start.sum()
+    total = counts.sum(1, keepdims=True)
+    seen = np.where(total > 0, counts / np.maximum(total, 1), start)
+    return Chain(start.astype(np.float32),
+                 ((1 - backoff) * seen + backoff * start).astype(np.float32))
+
+
+@tf.custom_gradient
+def log_total(scores, start, matrix):
+    """Log of the sum over all sequences of pdfs, of the product of their scores and of the chain.
+
+    scores   float32 (num_out, batch, num_pdfs), log-likelihoods
+    start    float32 (num_pdfs,);  matrix  float32 (num_pdfs, num_pdfs)
+    returns  float32 (batch,); its gradient are the posteriors of the pdfs. Forward and backward
+             probabilities are scaled to sum to 1 in each frame
+    """
+    num_out = scores.shape[0]
+    top = tf.reduce_max(scores, -1, keepdims=True)
+    likes = tf.exp(scores - top)
+
+    def scaled(values):
+        total = tf.reduce_sum(values, -1, keepdims=True)
+        return values / total, tf.math.log(total[:, 0])
+
+    def forward(t, alpha, alphas, logs):
+        alpha, log_sum = scaled(tf.matmul(alpha, matrix) * likes[t])
+        return t + 1, alpha, alphas.write(t, alpha), logs + log_sum
+
+    alpha, logs = scaled(start * likes[0])
+    alphas = tf.TensorArray(tf.float32, num_out).write(0, alpha)
+    _, _, alphas, logs = tf.while_loop(lambda t, *_: t < num_out, forward, (1, alpha, alphas, logs),
+                                       maximum_iterations=num_out)
+    alphas = alphas.stack()
+
+    def gradient(upstream):
+        def backward(t, beta, posteriors):
+            posterior, _ = scaled(alphas[t] * beta)
+            beta, _ = scaled(tf.matmul(beta * likes[t], matrix, transpose_b=True))
+            return t - 1, beta, posteriors.write(t, posterior)
+
+        *_, posteriors = tf.while_loop(
+            lambda t, *_: t >= 0, backward,
+            (num_out - 1, tf.ones_like(alpha), tf.TensorArray(tf.float32, num_out)),
+            maximum_iterations=num_out)
+        return posteriors.stack() * upstream[None, :, None], None, None
+
+    return logs + tf.reduce_sum(top[..., 0], 0), gradient
+
+
+def sequence_losses(logits, labels, weights, chain, log_priors, acwt, frame_smoothing=0.0):
+    """Sums over frames: minus the criterion, frames that are right, loss to minimise, frames.
+
+    The loss is minus the criterion and frame_smoothing times the cross-entropy, which holds the
+    network back from what only fits the training sequences (Su et al. 2013).
+
+    logits   float32 (batch, num_out, num_pdfs); log_priors float32 (num_pdfs,)
+    labels   int32 (batch, num_out);  weights  float32 (batch, num_out), 0 where nothing is heard
+    returns  float32 (4,)
+    """
+    log_post = tf.nn.log_softmax(tf.cast(logits, tf.float32))
+    num_pdfs = log_post.shape[-1]
+    one_hot = tf.one_hot(labels, num_pdfs)
+    right = tf.reduce_sum(log_post * one_hot, -1)
+    scores = acwt * weights[..., None] * (log_post - log_priors)
+    pairs = labels[:, :-1] * num_pdfs + labels[:, 1:]
+    own = (tf.reduce_sum(scores * one_hot)
+           + tf.reduce_sum(tf.gather(tf.math.log(chain.start), labels[:, 0]))
+           + tf.reduce_sum(tf.gather(tf.reshape(tf.math.log(chain.matrix), [-1]), pairs)))
+    every = tf.reduce_sum(log_total(tf.transpose(scores, [1, 0, 2]), tf.constant(chain.start),
+                                    tf.constant(chain.matrix)))
+    cross_entropy = -tf.reduce_sum(weights * right)
+    hits = tf.reduce_sum(weights * tf.cast(right >= tf.reduce_max(log_post, -1), tf.float32))
+    return tf.stack([every - own, hits, every - own + frame_smoothing * cross_entropy,
+                     tf.reduce_sum(weights)])
+
+
+class MmiLearner(Learner):
+    """A Learner of one task by sequence_losses().
+
+    chain            Chain
+    log_priors       float32 (num_pdfs,), of the network that the training began with
+    acwt             acoustic scale of an output frame
+    frame_smoothing  weight of the cross-entropy
+    """
+
+    def __init__(self, trunk, tasks, options, chain, log_priors, acwt, frame_smoothing):
+        self.losses = {"chain": chain, "log_priors": log_priors, "acwt": acwt,
+                       "frame_smoothing": frame_smoothing}
+        super().__init__(trunk, tasks, options)
+
+    def _forward(self, batches):
+        return [sequence_losses(task.layer(self.trunk(feats, training=True)), labels, weights,
+                                **self.losses)
+                for task, (feats, labels, weights) in zip(self.tasks, batches, strict=True)]
+
+    def _measure(self, task, feats, labels, weights):
+        return sequence_losses(task.layer(self.trunk(feats, training=False)), labels, weights,
+                               **self.losses)

@@ -1,0 +1,78 @@
+"""Training by sequences after training by frames, on the tiny corpus."""
+
+import json
+
+import pytest
+
+from steps.nnet import checkpoints, train, train_mmi
+from steps.nnet.network import read_network
+from utils.step import UserError
+
+COMMON = ["--xla", "false", "--batch-size", "16", "--chunk-frames", "45", "--held-out", "8"]
+
+
+@pytest.fixture(scope="module")
+def network(speech, mono_ali, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("by-frames") / "nn"
+    train.main([*COMMON, "--sizes", "hidden_dim=16 window=1 offsets=1", "--num-epochs", "1",
+                "--learning-rate", "0.01", speech.train, mono_ali, directory])
+    return directory
+
+
+def run(speech, mono_ali, network, directory, *options):
+    return train_mmi.main([*COMMON, "--num-epochs", "3", "--learning-rate", "0.005", *options,
+                           speech.train, mono_ali, network, directory])
+
+
+def rows(directory):
+    return [json.loads(line) for line in (directory / "train.log.jsonl").read_text().splitlines()]
+
+
+def test_the_criterion_rises_and_a_second_run_does_nothing(speech, mono_ali, network, tmp_path,
+                                                           capsys):
+    assert run(speech, mono_ali, network, tmp_path / "mmi") == 0
+    losses = [row["valid_loss"] for row in rows(tmp_path / "mmi")]
+    assert 0 < losses[-1] < losses[0]
+    assert (tmp_path / "mmi/priors").read_bytes() == (network / "priors").read_bytes()
+    assert read_network(tmp_path / "mmi").config == read_network(network).config
+    assert (tmp_path / "mmi/final.keras").read_bytes() != (network / "final.keras").read_bytes()
+    assert not (tmp_path / "mmi/checkpoints").exists()
+    capsys.readouterr()
+    run(speech, mono_ali, network, tmp_path / "mmi")
+    assert "up to date" in capsys.readouterr().err
+
+
+def test_killed_it_goes_on_to_the_same_bytes(speech, mono_ali, network, tmp_path, monkeypatch):
+    run(speech, mono_ali, network, tmp_path / "whole", "--num-epochs", "2")
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(checkpoints, "mean_weights", interrupt)
+        run(speech, mono_ali, network, tmp_path / "killed", "--num-epochs", "2")
+    assert not (tmp_path / "killed/final.keras").exists()
+    run(speech, mono_ali, network, tmp_path / "killed", "--num-epochs", "2")
+    for name in ("final.keras", "priors"):
+        assert (tmp_path / "killed" / name).read_bytes() \
+            == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_alignments_of_another_tree(speech, mono_ali, network, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in mono_ali.iterdir():
+        if path.is_file():
+            (other / path.name).write_bytes(path.read_bytes())
+    with (other / "tree").open("a") as file:
+        file.write("\n")
+    with pytest.raises(UserError, match=r"other/tree: is not the tree of .*align with that"):
+        run(speech, other, network, tmp_path / "mmi")
+    assert not (tmp_path / "mmi/final.keras").exists()
+
+
+def test_no_network_and_no_backoff(speech, mono_ali, network, tmp_path):
+    with pytest.raises(UserError, match=r"final\.keras: no such file"):
+        run(speech, mono_ali, tmp_path, tmp_path / "mmi")
+    with pytest.raises(UserError, match="--backoff: is 0"):
+        run(speech, mono_ali, network, tmp_path / "mmi", "--backoff", "0")
