@@ -21,9 +21,9 @@ SILENCES = {"sil", "silence", "<sil>", "pau", "sp", "h#", "#h", "epi", "bcl", "d
 NOISES = {"spn", "nsn", "lau", "noise", "garbage", "unk", "oov", "brth", "breath", "hes", "fil"}
 
 # IPA letters that panphon does not know, or that are written in more than one way.
-_SAME = {"g": "ɡ", "ᵻ": "ɨ", "ᵿ": "ʊ", ":": "ː", "ɫ": "l", "ʦ": "t͡s",
-         "ʣ": "d͡z", "ʧ": "t͡ʃ", "ʤ": "d͡ʒ", "ʨ": "t͡ɕ", "ʥ": "d͡ʑ", "ƈ": "c"}
-_AFFRICATES = re.compile("(?<=[ptdbkɡcɟʈɖ])(?=͡?[ʃʒszɕʑʂʐfvɸβxɣçʝɬɮθðbp])͡?")
+_SAME = {"g": "ɡ", "ᵻ": "ɨ", "ᵿ": "ʊ", ":": "ː", "ɫ": "l", "ʦ": "ts",
+         "ʣ": "dz", "ʧ": "tʃ", "ʤ": "dʒ", "ʨ": "tɕ", "ʥ": "dʑ", "ƈ": "c"}
+_AFFRICATES = re.compile("(?<=[ptdbkɡcɟʈɖ])(?=[ʃʒszɕʑʂʐfvɸβxɣçʝɬɮθðbp])")
 _PAIRS = {"tʃ", "dʒ", "ts", "dz", "tɕ", "dʑ", "ʈʂ", "ɖʐ", "pf", "bv", "kx", "tɬ", "dɮ", "cç", "ɟʝ",
           "tθ", "dð", "kp", "ɡb"}
 _TONE_MARKS = "\u0300\u0301\u0302\u0304\u030b\u030c\u030f\u1dc4\u1dc5\u1dc6\u1dc7"
@@ -54,10 +54,10 @@ def real_phones(phones):
 def split_positions(phones):
     """{phone: (base, position)}: AH_B is ("AH", "_B"); position "" where phones have none.
 
-    Phones depend on their positions if all but silences and noises end in _B, _E, _I or _S.
+    Phones depend on their positions if most, silences and noises aside, end in _B, _E, _I or _S.
     """
     speech = [p for p in phones if not_speech(re.sub("_[BEIS]$", "", p)) is None]
-    dependent = speech and all(len(p) > 2 and p.endswith(POSITIONS) for p in speech)
+    dependent = 2 * sum(len(p) > 2 and p.endswith(POSITIONS) for p in speech) > len(speech)
     return {p: (p[:-2], p[-2:]) if dependent and len(p) > 2 and p.endswith(POSITIONS) else (p, "")
             for p in phones}
 
@@ -152,8 +152,9 @@ def _letter(base, letters):
     bare = "".join(c for c in plain if not unicodedata.combining(c))
     if letter in letters:
         ipa = letters[letter]
+        tone = tone if ipa == letters.get(toneless) else ""   # an accent may be of another sound
     elif letter in LETTERS:
-        ipa = LETTERS[letter]
+        ipa, tone = LETTERS[letter], ""
     elif toneless in letters or toneless in LETTERS:
         ipa = letters.get(toneless) or LETTERS[toneless]
     elif "\u0303" in plain and bare in LETTERS:

@@ -6,18 +6,21 @@
 import math
 from collections import Counter, defaultdict
 
+from steps.transfer.symbols import LETTERS
 from utils.lang.graphemes import graphemes
 
 ROUNDS = 5
 MAX_WORDS = 3000
 SMOOTHING = 0.1
+LIKELY = 5.0       # times likelier at first is what the letter stands for in most languages
 SPREAD = 4.0       # how sharply a letter's phonemes are first looked for at its place in the word
 
 
 def letter_sounds(words, espeak):
     """{letter: IPA of the phonemes it most often stands for} of the words that eSpeak can say.
 
-    words   strings, of which the first MAX_WORDS are used
+    words   strings, of which the first MAX_WORDS are used; letters whose sound is not clear from
+            them are left out
     espeak  anything whose phonemes(word) is a list of IPA symbols
     """
     pairs = []
@@ -31,19 +34,32 @@ def letter_sounds(words, espeak):
         counts = _recount(pairs, counts)
     sounds = {}
     for letter, said in counts.items():
-        spoken = {sound: count for sound, count in said.items() if sound}
-        if spoken:
-            sounds[letter] = "".join(max(spoken, key=spoken.get))
+        sound = _choose(letter, {sound: count for sound, count in said.items() if sound})
+        if sound:
+            sounds[letter] = "".join(sound)
     return sounds
+
+
+def _choose(letter, spoken):
+    """The tuple of phonemes that a letter stands for, None if that is not clear: letters that a
+    language does not have are spelt out by eSpeak, with their names' phonemes here and there."""
+    sound = max(spoken, key=spoken.get, default=None)
+    usual = LETTERS.get(letter),
+    if sound is None or spoken.get(usual, 0) >= 0.5 * spoken[sound]:
+        return usual if spoken.get(usual) else None
+    share = spoken[sound] / sum(spoken.values())
+    return sound if share >= (0.3 if len(sound) == 1 else 0.5) else None
 
 
 def _first_counts(pairs):
     counts = defaultdict(Counter)
     for letters, phonemes in pairs:
         for i, letter in enumerate(letters):
+            likely = LETTERS.get(letter)
             for j, phoneme in enumerate(phonemes):
                 away = abs((i + 0.5) / len(letters) - (j + 0.5) / len(phonemes))
-                counts[letter][phoneme,] += math.exp(-SPREAD * away)
+                counts[letter][phoneme,] += (
+                    math.exp(-SPREAD * away) * (LIKELY if phoneme == likely else 1))
     return counts
 
 
