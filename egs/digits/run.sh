@@ -9,14 +9,16 @@
 # on two cores (estimated), most of it the source.
 #
 #   ./run.sh                          fetches the corpora (600 MB), runs all
-#   ./run.sh --corpus /data/fsdd      the digits are on disk already; for the source, see
-#                                     ../english/run.sh, and run that first
+#   ./run.sh --corpus /data/fsdd --an4 /data/an4 --speechocean762 /data/speechocean762
+#                                     they are on disk already
 #   ./run.sh --targets george         one target
 set -euo pipefail
 
 stage=0            # first stage to run
 stop_stage=99      # last stage to run
 corpus=""          # the directory with recordings/; none: it is fetched
+an4=""             # the directory with AN4's etc/ and wav/; none: it is fetched
+speechocean762=""  # the directory with speechocean762's WAVE/; none: it is fetched
 source_data=../english/data/8k   # data of the source: lang
 source_exp=../english/exp/8k     # systems of the source
 targets="george lucas nicolas yweweler"   # accents: Greek, German, Belgian French, German
@@ -50,7 +52,8 @@ fi
 
 if begin 1 "the source: English at 8 kHz"; then
   if [[ $source_data == ../english/data/8k ]]; then
-    ../english/run.sh --stop-stage 6 --mfcc mfcc_8k --data data/8k --exp exp/8k --nj "$nj" \
+    ../english/run.sh --stop-stage 6 --an4 "$an4" --speechocean762 "$speechocean762" \
+      --mfcc mfcc_8k --data data/8k --exp exp/8k --nj "$nj" \
       --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
   fi
 fi
