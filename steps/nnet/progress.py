@@ -66,7 +66,7 @@ def draw(path, rows, title):
     from matplotlib import pyplot
     figure, axes = pyplot.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
     epochs = [row["epoch"] for row in rows]
-    for axis, key, label in ((axes[0], "loss", "cross-entropy, nats a frame"),
+    for axis, key, label in ((axes[0], "loss", "loss, nats a frame"),
                              (axes[1], "accuracy", "frames right")):
         axis.plot(epochs, [row[key] for row in rows], color="#4477aa", marker=".",
                   label="training (with augmentation)")
