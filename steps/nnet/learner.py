@@ -109,7 +109,7 @@ class Learner:
         (Izmailov et al. 2018). Dropout stays on, as without it held-out speech does worse.
         """
         norms = [layer for layer in self.trunk.layers
-                 if isinstance(layer, keras.layers.BatchNormalization)]
+                 if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable]
         statistics = [v for norm in norms for v in (norm.moving_mean, norm.moving_variance)]
         if not norms:
             return
