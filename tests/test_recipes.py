@@ -28,6 +28,11 @@ NETWORK = """--sizes=hidden_dim=48 offsets=1,2
 --learning-rate=0.005
 --xla=false
 """
+SEQUENCES = """--batch-size=4
+--num-epochs=1
+--learning-rate=0.001
+--xla=false
+"""
 
 
 def run(recipe, *options):
@@ -53,6 +58,8 @@ def quick_conf(recipe, directory):
         path.write_text(path.read_text() + "--total-gaussians=400\n--num-iters=7\n" + own)
     for path in [*directory.glob("nnet.conf"), *directory.glob("tdnn.conf")]:
         path.write_text(path.read_text() + NETWORK)
+    for path in directory.glob("mmi.conf"):
+        path.write_text(path.read_text() + SEQUENCES)
     return directory
 
 
@@ -91,7 +98,8 @@ def test_an4_recipe_on_a_tiny_corpus(tiny, tmp_path):
                "--exp", tmp_path / "exp", "--hold-out", 1, "--conf", conf]
     run(ROOT / "egs/an4/run.sh", *options)
     table = results(tmp_path / "exp/results")
-    assert list(table) == ["mono", "tri1", "tri2b", "tri3b", "nnet/tdnn/0"]
+    assert list(table) == ["mono", "tri1", "tri2b", "tri3b", "nnet/tdnn/0",
+                           "nnet/tdnn_mmi/0"]
     assert all(wer < 40 for wer, _ in table.values()), table
     assert "chosen on" in (tmp_path / "exp/results").read_text()
     assert "(Kaldi's way)" in (tmp_path / "exp/results").read_text()
@@ -106,7 +114,8 @@ def test_speechocean762_recipe_on_a_tiny_corpus(tiny, tmp_path):
         "--dict", tmp_path / "data/dict", "--exp", tmp_path / "exp", "--conf", conf,
         "--hold-out", 0, "--nj", 1)
     table = results(tmp_path / "exp/results")
-    assert list(table) == ["mono", "tri1", "tri2b", "tri3b", "nnet/tdnn/0"]
+    assert list(table) == ["mono", "tri1", "tri2b", "tri3b", "nnet/tdnn/0",
+                           "nnet/tdnn_mmi/0"]
     assert all(wer < 40 for wer, _ in table.values()), table
     scoring = tmp_path / "exp/tri3b/decode_test/scoring"
     assert "agegroup child, 5 utterances" in (scoring / "by_agegroup").read_text()
