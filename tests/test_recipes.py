@@ -28,7 +28,7 @@ NETWORK = """--sizes=hidden_dim=48 offsets=1,2
 --learning-rate=0.005
 --xla=false
 """
-SEQUENCES = """--batch-size=4
+FURTHER = """--batch-size=4
 --num-epochs=1
 --learning-rate=0.001
 --xla=false
@@ -54,12 +54,12 @@ def quick_conf(recipe, directory):
     """
     shutil.copytree(recipe / "conf", directory)
     for path in [*directory.glob("mono*.conf"), *directory.glob("tri*.conf")]:
-        own = "" if path.stem == "mono" else "--realign-iters=3 6\n--tree-threshold=250\n"
+        own = "" if path.stem.startswith("mono") else "--realign-iters=3 6\n--tree-threshold=250\n"
         path.write_text(path.read_text() + "--total-gaussians=400\n--num-iters=7\n" + own)
-    for path in [*directory.glob("nnet.conf"), *directory.glob("tdnn.conf")]:
+    for path in [*directory.glob("nnet*.conf"), *directory.glob("tdnn.conf")]:
         path.write_text(path.read_text() + NETWORK)
-    for path in directory.glob("mmi.conf"):
-        path.write_text(path.read_text() + SEQUENCES)
+    for path in [*directory.glob("mmi.conf"), *directory.glob("transfer*.conf")]:
+        path.write_text(path.read_text() + FURTHER)
     return directory
 
 
@@ -171,6 +171,22 @@ def test_accent_recipe_up_to_the_grammars(tiny, tmp_path):
         "--sizes", "0.2 all")
     assert list(read_table(data / "adults/all/train/spk2utt")) == ["ben"]
     assert list(read_table(data / "children/0.2/train/spk2utt")) == ["ana", "cem"]
+
+
+def test_accent_recipe_on_a_tiny_corpus(tiny, tmp_path):
+    conf = quick_conf(ROOT / "egs/accent", tmp_path / "conf")
+    options = ["--an4", make_an4(tmp_path / "an4", tiny), "--speechocean762",
+               make_speechocean762(tmp_path / "so", tiny), "--data", tmp_path / "data",
+               "--exp", tmp_path / "exp", "--conf", conf, "--hold-out-an4", 2,
+               "--hold-out-speechocean762", 2, "--sizes", "all", "--nj", 1]
+    run(ROOT / "egs/accent/run.sh", *options)
+    part = tmp_path / "exp/speechocean762/all"
+    rows = [line.split() for line in (part / "table").read_text().splitlines()]
+    assert [row[0] for row in rows] == ["system", "tri3b", "zero", "scratch", "transfer"]
+    assert float(rows[-1][1]) < 40
+    assert (tmp_path / "exp/learning_curve.png").is_file()
+    assert "after_all" in (tmp_path / "exp/speechocean762/forgotten").read_text()
+    assert_nothing_to_do(run(ROOT / "egs/accent/run.sh", *options))
 
 
 def test_english_recipe_up_to_the_grammar(tiny, tmp_path):
