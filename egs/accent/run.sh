@@ -25,6 +25,7 @@ target=speechocean762   # another of them
 sizes="5 15 30 60 all"  # minutes of the target to train on, each a part of the next
 hold_out_an4=10    # training speakers to hold out for development
 hold_out_speechocean762=12   # the same
+seeds=0            # networks from each of these seeds
 nj=2               # jobs in parallel
 data=data          # where data directories, dict, lang and LM are
 conf=conf          # where the steps' options are
@@ -40,6 +41,8 @@ declare -A corpus=([an4]=an4 [speechocean762]=speechocean762
   [adults]=speechocean762 [children]=speechocean762)
 declare -A age_group=([adults]=adult [children]=child)
 systems="mono tri1 tri2b tri3b"
+# Networks on a part of the target: exp/<part>/<network>/<seed>
+networks="scratch transfer"
 # What systems train on: data/<part>/train, exp/<part>
 parts="$source/all $(printf "$target/%s " $sizes)"
 
@@ -153,20 +156,158 @@ if begin 8 "graphs and decoding"; then
   done
 fi
 
-# Networks have the stages from 9 on.
+if begin 9 "log mel energies, and copies at other speeds, for networks"; then
+  for part in $parts; do
+    utils/data/perturb_speed.py 0.9,1.0,1.1 "$data/$part/train" "$data/$part/nnet/train"
+  done
+  for set in {"$source","$target"}/{dev,test}; do
+    utils/data/copy_data_dir.py "$data/$set" "$data/${set%/*}/nnet/${set#*/}"
+  done
+  for set in $(printf '%s/nnet/train ' $parts) {"$source","$target"}/nnet/{dev,test}; do
+    steps/features/make_fbank.py --config "$conf/fbank.conf" --nj "$nj" --cmd "$train_cmd" \
+      "$data/$set"
+    steps/features/compute_cmvn.py "$data/$set"
+  done
+fi
+
+if begin 10 "the source network, on the alignments of tri3b"; then
+  for seed in $seeds; do
+    steps/nnet/train.py --config "$conf/nnet.conf" --config "$conf/nnet_$source.conf" \
+      --seed "$seed" "$data/$source/all/nnet/train" "$exp/$source/all/tri3b" \
+      "$exp/$source/all/scratch/$seed"
+  done
+fi
+
+if begin 11 "networks from scratch: the target alone"; then
+  for size in $sizes; do
+    part=$target/$size
+    for seed in $seeds; do
+      steps/nnet/train.py --config "$conf/nnet.conf" --config "$conf/nnet_$(variant "$part").conf" \
+        --seed "$seed" "$data/$part/nnet/train" "$exp/$part/tri3b" "$exp/$part/scratch/$seed"
+    done
+  done
+fi
+
+if begin 12 "transfer: the target on the source network's layers"; then
+  for size in $sizes; do
+    part=$target/$size
+    for seed in $seeds; do
+      from=$exp/$source/all/scratch/$seed
+      steps/transfer/map_phones.py --alidir "$exp/$part/tri3b" "$from" "$exp/$part/tri3b" \
+        "$exp/$part/map/$seed"
+      steps/transfer/transfer.py --config "$conf/nnet_$(variant "$part").conf" \
+        --config "$conf/transfer.conf" --pdf-map "$exp/$part/map/$seed" --seed "$seed" \
+        --scratch "$exp/$part/scratch/$seed" \
+        "$from" "$data/$part/nnet/train" "$exp/$part/tri3b" "$exp/$part/transfer/$seed"
+    done
+  done
+fi
+
+if begin 13 "before any of the target was heard: monophones from the sounds of the source"; then
+  for seed in $seeds; do
+    from=$exp/$source/all/scratch/$seed zero=$exp/$target/0/transfer/$seed
+    steps/hmm/make_mono_tree.py "$data/$target/lang" "$zero/tree"
+    steps/transfer/map_phones.py "$from" "$zero/tree" "$zero/map"
+    steps/transfer/transfer.py --output map --pdf-map "$zero/map" --num-epochs 0 --seed "$seed" \
+      "$from" "$data/$target/nnet/dev" "$zero/tree" "$zero/network"
+    steps/decode/make_graph.py "$data/$target/lang_test" "$zero/network" "$zero/graph"
+    for set in dev test; do
+      steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+        --model "$zero/network" "$zero/graph" "$data/$target/nnet/$set" "$zero/decode_$set"
+    done
+  done
+fi
+
+if begin 14 "decoding with the networks, and of the source after transfer"; then
+  for seed in $seeds; do
+    for size in $sizes; do
+      part=$target/$size
+      for network in $networks; do
+        # The tree is tri3b's, and so the graph.
+        for set in dev test; do
+          steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+            "$exp/$part/tri3b/graph" "$data/$target/nnet/$set" \
+            "$exp/$part/$network/$seed/decode_$set"
+        done
+      done
+      steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+        "$exp/$source/all/tri3b/graph" "$data/$source/nnet/test" \
+        "$exp/$part/transfer/$seed/source/decode_test"
+    done
+    for set in dev test; do
+      steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+        "$exp/$source/all/tri3b/graph" "$data/$source/nnet/$set" \
+        "$exp/$source/all/scratch/$seed/decode_$set"
+    done
+  done
+fi
+
+# Chooses the LM weight on a development set, and applies it to the test set:
+# score_pair <data>/dev|test <graph> <decode>_dev|_test
+score_pair() {
+  steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
+    "$1/dev" "$2" "$3_dev"
+  steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
+    --dev "$3_dev" "$1/test" "$2" "$3_test"
+}
+
+# The decode directories of a part's networks, a seed each, commas between.
+of_seeds() {
+  local decodes=()
+  for seed in $seeds; do decodes+=("$exp/$1/$seed/$2"); done
+  (IFS=,; echo "${decodes[*]}")
+}
 
 if begin 20 "word error rates"; then
   decodes=()
   for part in $parts; do
-    side=${part%/*}
     for system in $systems; do
-      steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
-        "$data/$side/dev" "$exp/$part/$system/graph" "$exp/$part/$system/decode_dev"
-      steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
-        --dev "$exp/$part/$system/decode_dev" \
-        "$data/$side/test" "$exp/$part/$system/graph" "$exp/$part/$system/decode_test"
+      score_pair "$data/${part%/*}" "$exp/$part/$system/graph" "$exp/$part/$system/decode"
       decodes+=("$exp/$part/$system/decode_test")
     done
   done
+  for seed in $seeds; do
+    score_pair "$data/$source/nnet" "$exp/$source/all/tri3b/graph" \
+      "$exp/$source/all/scratch/$seed/decode"
+    score_pair "$data/$target/nnet" "$exp/$target/0/transfer/$seed/graph" \
+      "$exp/$target/0/transfer/$seed/decode"
+    for size in $sizes; do
+      part=$target/$size
+      for network in $networks; do
+        score_pair "$data/$target/nnet" "$exp/$part/tri3b/graph" \
+          "$exp/$part/$network/$seed/decode"
+      done
+      steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
+        --dev "$exp/$source/all/scratch/$seed/decode_dev" "$data/$source/nnet/test" \
+        "$exp/$source/all/tri3b/graph" "$exp/$part/transfer/$seed/source/decode_test"
+    done
+  done
   steps/score/results.py --out "$exp/results" "${decodes[@]}"
+fi
+
+if begin 21 "tables with significance, and the learning curve"; then
+  points=()
+  for size in $sizes; do
+    part=$target/$size
+    steps/score/table.py --baseline scratch --out "$exp/$part/table" \
+      tri3b="$exp/$part/tri3b/decode_test" \
+      zero="$(of_seeds "$target/0/transfer" decode_test)" \
+      scratch="$(of_seeds "$part/scratch" decode_test)" \
+      transfer="$(of_seeds "$part/transfer" decode_test)"
+    minutes=$size
+    if [[ $size == all ]]; then
+      minutes=$(awk '{ s += $2 } END { printf "%.0f", s / 60 }' "$data/$part/train/utt2dur")
+    fi
+    points+=("GMM:$minutes=$exp/$part/tri3b/decode_test"
+      "scratch:$minutes=$(of_seeds "$part/scratch" decode_test)"
+      "transfer:$minutes=$(of_seeds "$part/transfer" decode_test)")
+  done
+  # What the source has forgotten: its own test set before and after each transfer.
+  forgotten=("before=$(of_seeds "$source/all/scratch" decode_test)")
+  for size in $sizes; do
+    forgotten+=("after_$size=$(of_seeds "$target/$size/transfer" source/decode_test)")
+  done
+  steps/score/table.py --baseline before --out "$exp/$target/forgotten" "${forgotten[@]}"
+  steps/score/learning_curve.py --title "$source to $target" "$exp/learning_curve.png" \
+    "${points[@]}"
 fi

@@ -62,7 +62,7 @@ def row(name, decodes, baseline):
              f"{mean(summary['cer']['percent'] for summary in summaries):.2f}"]
     if baseline and baseline != decodes:
         base, p = compare(baseline, decodes)
-        cells += [f"{100 * (mean(wers) / base - 1):+.1f} %", f"{p:.4f}"]
+        cells += [f"{100 * (mean(wers) / base - 1):+.1f} %" if base else "", f"{p:.4f}"]
     else:
         cells += ["", ""]
     return cells + cost(decodes)
@@ -92,10 +92,11 @@ def cost(decodes):
     if not (directory / "config.json").is_file():
         return ["", "", ""]
     config = json.loads((directory / "config.json").read_text("utf-8"))
-    seconds = [json.loads(line)["seconds"] for decode in decodes for line in
-               (decode.parent / "train.log.jsonl").read_text("utf-8").splitlines()]
+    logs = [decode.parent / "train.log.jsonl" for decode in decodes]
+    seconds = [json.loads(line)["seconds"] for path in logs if path.is_file()
+               for line in path.read_text("utf-8").splitlines()]
     return [f"{config['num_params'] / 1e6:.2f} M", f"{config['macs_per_second'] / 1e6:.1f} M",
-            f"{median(seconds):.1f}"]
+            f"{median(seconds):.1f}" if seconds else ""]
 
 
 def aligned(rows):

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -54,3 +55,22 @@ def test_mistakes(decodes, tmp_path):
         table.main([f"net={tmp_path}"])
     with pytest.raises(UserError, match="is no system"):
         table.main(["net"])
+
+
+def test_a_network_without_a_log(decodes, tmp_path):
+    (tmp_path / "config.json").write_text(
+        json.dumps({"num_params": 1_500_000, "macs_per_second": 40_000_000}))
+    assert table.cost([tmp_path / "decode"]) == ["1.50 M", "40.0 M", ""]
+
+
+def test_a_baseline_without_errors(decodes, tmp_path, capsys):
+    perfect = tmp_path / "decode"
+    shutil.copytree(decodes["good0"], perfect)
+    path = perfect / "scoring/utts.tsv"
+    head, *lines = path.read_text().splitlines()
+    start = head.split("\t").index("words") + 1
+    rows = [line.split("\t") for line in lines]
+    path.write_text("\n".join([head, *("\t".join([*row[:start], "0", "0", "0", *row[start + 3:]])
+                                      for row in rows)]) + "\n")
+    table.main(["--baseline", "a", f"a={perfect}", f"b={decodes['good1']}"])
+    assert capsys.readouterr().out.splitlines()[-1].split()[-1] == "1.0000"
