@@ -178,10 +178,12 @@ class MixPosteriors(keras.layers.Layer):
 
     def call(self, pair):
         first, second = pair
+        if self.weight in (0, 1):
+            return first if self.weight else second
         if self.form == "loglinear":
             return keras.ops.log_softmax(self.weight * first + (1 - self.weight) * second)
-        return keras.ops.logaddexp(first + math.log(max(self.weight, LEAST)),
-                                   second + math.log(max(1 - self.weight, LEAST)))
+        return keras.ops.logaddexp(first + math.log(self.weight),
+                                   second + math.log(1 - self.weight))
 
     def compute_output_shape(self, shapes):
         return shapes[0]
