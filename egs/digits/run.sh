@@ -23,6 +23,7 @@ source_data=../english/data/8k   # data of the source: lang
 source_exp=../english/exp/8k     # systems of the source
 targets="george lucas nicolas yweweler"   # accents: Greek, German, Belgian French, German
 takes="1 3 10 all"   # recordings of each digit to train on, each a part of the next
+seeds=0            # networks from each of these seeds
 nj=2               # jobs in parallel
 data=data          # where data directories and LM are
 conf=conf          # where the steps' options are
@@ -35,6 +36,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 parse_options "$@"
 
 systems="mono tri1 tri2b tri3b"
+# Networks of a target's recordings: exp/<target>/<take>/<network>/<seed>. Transfers take the source
+# network whole, with its outputs, and learn all of it slowly, or the scales of its hidden units.
+networks="scratch transfer lhuc"
 lang=$source_data/lang   # the digits' pronunciations, and more words that the grammar leaves out
 
 if begin 0 "data"; then
@@ -52,8 +56,8 @@ fi
 
 if begin 1 "the source: English at 8 kHz"; then
   if [[ $source_data == ../english/data/8k ]]; then
-    ../english/run.sh --stop-stage 6 --an4 "$an4" --speechocean762 "$speechocean762" \
-      --mfcc mfcc_8k --data data/8k --exp exp/8k --nj "$nj" \
+    ../english/run.sh --stop-stage 9 --an4 "$an4" --speechocean762 "$speechocean762" \
+      --mfcc mfcc_8k --fbank fbank_8k --seeds "$seeds" --data data/8k --exp exp/8k --nj "$nj" \
       --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
   fi
 fi
@@ -138,19 +142,126 @@ if begin 8 "graphs and decoding: own monophones, the others, the source"; then
   done
 fi
 
-# Networks have the stages from 9 on.
+if begin 9 "log mel energies, and copies at other speeds, for networks"; then
+  for target in $targets; do
+    for take in $takes; do
+      utils/data/perturb_speed.py 0.9,1.0,1.1 "$data/$target/$take/train" \
+        "$data/$target/$take/nnet/train"
+    done
+    for set in dev test; do
+      utils/data/copy_data_dir.py "$data/$target/$set" "$data/$target/nnet/$set"
+    done
+    for set in $(printf '%s/nnet/train ' $takes) nnet/{dev,test}; do
+      steps/features/make_fbank.py --config "$conf/fbank.conf" --nj "$nj" --cmd "$train_cmd" \
+        "$data/$target/$set"
+      steps/features/compute_cmvn.py "$data/$target/$set"
+    done
+  done
+fi
+
+if begin 10 "networks from scratch: a target's own recordings alone"; then
+  for target in $targets; do
+    for take in $takes; do
+      for seed in $seeds; do
+        steps/nnet/train.py --config "$conf/nnet.conf" --config "$conf/nnet_$take.conf" \
+          --seed "$seed" "$data/$target/$take/nnet/train" "$exp/$target/$take/mono" \
+          "$exp/$target/$take/scratch/$seed"
+      done
+    done
+  done
+fi
+
+if begin 11 "transfer: the source network, which aligns, learns the target's voice"; then
+  for target in $targets; do
+    for take in $takes; do
+      train=$data/$target/$take/nnet/train
+      for seed in $seeds; do
+        ali=$exp/$target/$take/ali/$seed
+        steps/nnet/align.py --nj 1 --cmd "$train_cmd" "$train" "$lang" "$source_exp/nnet/$seed" \
+          "$ali"
+        for network in ${networks#scratch }; do
+          steps/transfer/transfer.py --config "$conf/nnet_$take.conf" \
+            --config "$conf/$network.conf" --seed "$seed" "$source_exp/nnet/$seed" "$train" "$ali" \
+            "$exp/$target/$take/$network/$seed"
+        done
+      done
+    done
+  done
+fi
+
+# The graph of a network: of its tree, which is the source's after a transfer.
+graph_of() {
+  case $1 in
+    */scratch/*) echo "$exp/${1%/scratch/*}/mono/graph" ;;
+    *) echo "$exp/source/tri3b/graph" ;;
+  esac
+}
+
+# The networks that decode a target: its own, and the source's as it is.
+nets_of() {
+  local take seed network
+  for seed in $seeds; do
+    echo "source/nnet/$seed"
+    for take in $takes; do
+      for network in $networks; do echo "$1/$take/$network/$seed"; done
+    done
+  done
+}
+
+if begin 12 "decoding with the networks"; then
+  for target in $targets; do
+    for network in $(nets_of "$target"); do
+      model=$exp/$network
+      if [[ $network == source/* ]]; then model=$source_exp/${network#source/}; fi
+      for set in dev test; do
+        steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj 1 --cmd "$decode_cmd" \
+          --model "$model" "$(graph_of "$network")" "$data/$target/nnet/$set" \
+          "$exp/$network/decode_${target}_$set"
+      done
+    done
+  done
+fi
+
+# Chooses the LM weight on the development set, and applies it to the test set:
+# score_pair <data> <graph> <decode>_dev|_test
+score_pair() {
+  steps/score/score.py --config "$conf/score.conf" --nj 1 --cmd "$decode_cmd" "$1/dev" "$2" "$3_dev"
+  steps/score/score.py --config "$conf/score.conf" --nj 1 --cmd "$decode_cmd" --dev "$3_dev" \
+    "$1/test" "$2" "$3_test"
+}
 
 if begin 20 "word error rates"; then
   decodes=()
   for target in $targets; do
     for system in $(decoded "$target"); do
-      decode=$exp/$system/decode_$target
-      steps/score/score.py --config "$conf/score.conf" --nj 1 --cmd "$decode_cmd" \
-        "$data/$target/dev" "$exp/$system/graph" "${decode}_dev"
-      steps/score/score.py --config "$conf/score.conf" --nj 1 --cmd "$decode_cmd" \
-        --dev "${decode}_dev" "$data/$target/test" "$exp/$system/graph" "${decode}_test"
-      decodes+=("${decode}_test")
+      score_pair "$data/$target" "$exp/$system/graph" "$exp/$system/decode_$target"
+      decodes+=("$exp/$system/decode_${target}_test")
+    done
+    for network in $(nets_of "$target"); do
+      score_pair "$data/$target/nnet" "$(graph_of "$network")" \
+        "$exp/$network/decode_$target"
     done
   done
   steps/score/results.py --out "$exp/results" "${decodes[@]}"
+fi
+
+# The decode directories of networks of all seeds, commas between.
+of_seeds() {
+  local decodes=()
+  for seed in $seeds; do decodes+=("$exp/$1/$seed/decode_$2"); done
+  (IFS=,; echo "${decodes[*]}")
+}
+
+if begin 21 "tables with significance"; then
+  for target in $targets; do
+    for take in $takes; do
+      rows=("mono=$exp/$target/$take/mono/decode_${target}_test"
+        "others=$exp/$target/others/tri3b/decode_${target}_test"
+        "source=$(of_seeds source/nnet "${target}_test")")
+      for network in $networks; do
+        rows+=("$network=$(of_seeds "$target/$take/$network" "${target}_test")")
+      done
+      steps/score/table.py --baseline scratch --out "$exp/$target/$take/table" "${rows[@]}"
+    done
+  done
 fi

@@ -10,7 +10,7 @@
 #                                  ../speechocean762/corpus (580 MB), runs all
 #   ./run.sh --an4 /data/an4 --speechocean762 /data/speechocean762
 #                                  the corpora are on disk already
-#   ./run.sh --mfcc mfcc_8k --data data/8k --exp exp/8k
+#   ./run.sh --mfcc mfcc_8k --fbank fbank_8k --data data/8k --exp exp/8k
 #                                  as a telephone would have it: nothing above 4 kHz
 set -euo pipefail
 
@@ -19,6 +19,8 @@ stop_stage=99      # last stage to run
 an4=""             # the directory with AN4's etc/ and wav/; none: it is fetched
 speechocean762=""  # the directory with speechocean762's WAVE/; none: it is fetched
 mfcc=mfcc          # conf/<mfcc>.conf; mfcc_8k for targets at 8 kHz
+fbank=fbank        # conf/<fbank>.conf, for networks; fbank_8k
+seeds=0            # networks from each of these seeds
 hold_out_an4=10    # training speakers to hold out for development
 hold_out_speechocean762=12   # the same
 nj=2               # jobs in parallel
@@ -113,19 +115,49 @@ if begin 7 "graphs and decoding"; then
   done
 fi
 
-# Networks have the stages from 8 on.
+if begin 8 "log mel energies, and copies at other speeds, for networks"; then
+  utils/data/perturb_speed.py 0.9,1.0,1.1 "$data/train" "$data/nnet/train"
+  for set in dev $tests; do utils/data/copy_data_dir.py "$data/$set" "$data/nnet/$set"; done
+  for set in train dev $tests; do
+    steps/features/make_fbank.py --config "$conf/$fbank.conf" --nj "$nj" --cmd "$train_cmd" \
+      "$data/nnet/$set"
+    steps/features/compute_cmvn.py "$data/nnet/$set"
+  done
+fi
+
+if begin 9 "networks on the alignments of tri3b"; then
+  for seed in $seeds; do
+    steps/nnet/train.py --config "$conf/nnet.conf" --seed "$seed" \
+      "$data/nnet/train" "$exp/tri3b" "$exp/nnet/$seed"
+  done
+fi
+
+if begin 10 "decoding with the networks"; then
+  for seed in $seeds; do
+    for set in dev $tests; do
+      # The tree is tri3b's, and so the graph.
+      steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+        "$exp/tri3b/graph" "$data/nnet/$set" "$exp/nnet/$seed/decode_$set"
+    done
+  done
+fi
+
+# Chooses the LM weight on the development set, and applies it to the test sets:
+# score_all <data> <graph> <system>
+score_all() {
+  local set
+  steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
+    "$1/dev" "$2" "$3/decode_dev"
+  for set in $tests; do
+    steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
+      --dev "$3/decode_dev" "$1/$set" "$2" "$3/decode_$set"
+    decodes+=("$3/decode_$set")
+  done
+}
 
 if begin 20 "word error rates"; then
   decodes=()
-  for system in $systems; do
-    steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
-      "$data/dev" "$exp/$system/graph" "$exp/$system/decode_dev"
-    for set in $tests; do
-      steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
-        --dev "$exp/$system/decode_dev" \
-        "$data/$set" "$exp/$system/graph" "$exp/$system/decode_$set"
-      decodes+=("$exp/$system/decode_$set")
-    done
-  done
+  for system in $systems; do score_all "$data" "$exp/$system/graph" "$exp/$system"; done
+  for seed in $seeds; do score_all "$data/nnet" "$exp/tri3b/graph" "$exp/nnet/$seed"; done
   steps/score/results.py --out "$exp/results" "${decodes[@]}"
 fi

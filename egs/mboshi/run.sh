@@ -11,6 +11,8 @@
 #   ./run.sh --corpus /data/mboshi     the corpus is on disk already
 #   ./run.sh --sizes "10 30"           with ten and with thirty minutes only
 #   ./run.sh --stage 6                 goes on with tri1
+#
+# Networks are transferred from the English of ../english, which is trained first.
 set -euo pipefail
 
 stage=0            # first stage to run
@@ -19,6 +21,10 @@ corpus=""          # the directory with full_corpus_newsplit/; none: it is fetch
 sizes="10 30 60 all"   # minutes to train on, each a part of the next; systems in exp/<size>
 dev_size=250       # utterances of the training set to hold out
 num_units=200      # subwords
+source_exp=../english/exp   # systems of the source
+an4=""             # the source's corpora, where they are on disk already: see ../english/run.sh
+speechocean762=""  # the same
+seeds=0            # networks from each of these seeds
 nj=2               # jobs in parallel
 data=data          # where data directories, dict, lang and LM are
 conf=conf          # where the steps' options are
@@ -31,6 +37,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 parse_options "$@"
 
 systems="mono tri1 tri2b tri3b"
+# Networks of a size: exp/<size>/<network>/<seed>
+networks="scratch transfer"
 
 if begin 0 "data"; then
   if [[ -z $corpus ]]; then
@@ -130,7 +138,94 @@ if begin 9 "graphs and decoding, with words, and tri3b with subwords"; then
   done
 fi
 
-# Networks have the stages from 10 on.
+if begin 10 "the source: a network of English"; then
+  if [[ $source_exp == ../english/exp ]]; then
+    ../english/run.sh --stop-stage 9 --an4 "$an4" --speechocean762 "$speechocean762" \
+      --seeds "$seeds" --nj "$nj" --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
+  fi
+fi
+
+if begin 11 "log mel energies, and copies at other speeds, for networks"; then
+  for size in $sizes; do
+    utils/data/perturb_speed.py 0.9,1.0,1.1 "$data/train_$size" "$data/nnet/train_$size"
+  done
+  for set in dev test; do utils/data/copy_data_dir.py "$data/$set" "$data/nnet/$set"; done
+  for set in dev test $(printf 'train_%s ' $sizes); do
+    steps/features/make_fbank.py --config "$conf/fbank.conf" --nj "$nj" --cmd "$train_cmd" \
+      "$data/nnet/$set"
+    steps/features/compute_cmvn.py "$data/nnet/$set"
+  done
+fi
+
+if begin 12 "networks from scratch: the target alone"; then
+  for size in $sizes; do
+    for seed in $seeds; do
+      steps/nnet/train.py --config "$conf/nnet.conf" --config "$conf/nnet_$size.conf" \
+        --seed "$seed" "$data/nnet/train_$size" "$exp/$size/tri3b" "$exp/$size/scratch/$seed"
+    done
+  done
+fi
+
+if begin 13 "transfer: the target on the source network's layers, outputs begin by sound"; then
+  for size in $sizes; do
+    for seed in $seeds; do
+      from=$source_exp/nnet/$seed
+      steps/transfer/map_phones.py --alidir "$exp/$size/tri3b" --lang "$data/lang" \
+        "$from" "$exp/$size/tri3b" "$exp/$size/map/$seed"
+      steps/transfer/transfer.py --config "$conf/nnet_$size.conf" --config "$conf/transfer.conf" \
+        --pdf-map "$exp/$size/map/$seed" --seed "$seed" --scratch "$exp/$size/scratch/$seed" \
+        "$from" "$data/nnet/train_$size" "$exp/$size/tri3b" "$exp/$size/transfer/$seed"
+    done
+  done
+fi
+
+if begin 14 "before any of the target was heard: monophones from the sounds of the source"; then
+  for seed in $seeds; do
+    from=$source_exp/nnet/$seed zero=$exp/0/transfer/$seed
+    steps/hmm/make_mono_tree.py "$data/lang" "$zero/tree"
+    steps/transfer/map_phones.py --lang "$data/lang" "$from" "$zero/tree" "$zero/map"
+    steps/transfer/transfer.py --output map --pdf-map "$zero/map" --num-epochs 0 --seed "$seed" \
+      "$from" "$data/nnet/dev" "$zero/tree" "$zero/network"
+    steps/decode/make_graph.py "$data/lang_test" "$zero/network" "$zero/graph"
+    for set in dev test; do
+      steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+        --model "$zero/network" "$zero/graph" "$data/nnet/$set" "$zero/decode_$set"
+    done
+  done
+fi
+
+if begin 15 "decoding with the networks, with words and with subwords"; then
+  for size in $sizes; do
+    for network in $networks; do
+      for seed in $seeds; do
+        for bpe in "" _bpe; do
+          for set in dev test; do
+            # The tree is tri3b's, and so the graph.
+            steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" \
+              --cmd "$decode_cmd" "$exp/$size/tri3b/graph$bpe" "$data/nnet/$set" \
+              "$exp/$size/$network/$seed/decode_$set$bpe"
+          done
+        done
+      done
+    done
+  done
+fi
+
+# Chooses the LM weight on the development set, and applies it to the test set:
+# score_pair <data> <graph> <system> [_bpe]; subwords are joined to words before they are scored
+score_pair() {
+  steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
+    "$1/dev" "$2" "$3/decode_dev${4:-}"
+  steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
+    --dev "$3/decode_dev${4:-}" "$1/test" "$2" "$3/decode_test${4:-}"
+}
+
+# The decode directories of a size's networks, a seed each, commas between.
+of_seeds() {
+  local decodes=()
+  for seed in $seeds; do decodes+=("$exp/$1/$seed/$2"); done
+  (IFS=,; echo "${decodes[*]}")
+}
 
 if begin 20 "word and character error rates"; then
   decodes=()
@@ -138,15 +233,43 @@ if begin 20 "word and character error rates"; then
     for system in $systems tri3b_bpe; do
       model=$exp/$size/${system%_bpe}
       bpe=${system#"${system%_bpe}"}
-      # Subwords are joined to words before they are scored.
-      steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
-        "$data/dev" "$model/graph$bpe" "$model/decode_dev$bpe"
-      steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
-        --dev "$model/decode_dev$bpe" \
-        "$data/test" "$model/graph$bpe" "$model/decode_test$bpe"
+      score_pair "$data" "$model/graph$bpe" "$model" "$bpe"
       decodes+=("$model/decode_test$bpe")
     done
     steps/score/compare_wer.py "$exp/$size/tri3b/decode_test" "$exp/$size/tri3b/decode_test_bpe"
+    for network in $networks; do
+      for seed in $seeds; do
+        for bpe in "" _bpe; do
+          score_pair "$data/nnet" "$exp/$size/tri3b/graph$bpe" "$exp/$size/$network/$seed" "$bpe"
+        done
+      done
+    done
+  done
+  for seed in $seeds; do
+    zero=$exp/0/transfer/$seed
+    score_pair "$data/nnet" "$zero/graph" "$zero"
   done
   steps/score/results.py --out "$exp/results" "${decodes[@]}"
+fi
+
+if begin 21 "tables with significance, and the learning curve"; then
+  points=()
+  for size in $sizes; do
+    steps/score/table.py --baseline scratch --out "$exp/$size/table" \
+      tri3b="$exp/$size/tri3b/decode_test" tri3b_bpe="$exp/$size/tri3b/decode_test_bpe" \
+      zero="$(of_seeds 0/transfer decode_test)" \
+      scratch="$(of_seeds "$size/scratch" decode_test)" \
+      scratch_bpe="$(of_seeds "$size/scratch" decode_test_bpe)" \
+      transfer="$(of_seeds "$size/transfer" decode_test)" \
+      transfer_bpe="$(of_seeds "$size/transfer" decode_test_bpe)"
+    minutes=$size
+    if [[ $size == all ]]; then
+      minutes=$(awk '{ s += $2 } END { printf "%.0f", s / 60 }' "$data/train_all/utt2dur")
+    fi
+    points+=("GMM:$minutes=$exp/$size/tri3b/decode_test"
+      "scratch:$minutes=$(of_seeds "$size/scratch" decode_test)"
+      "transfer:$minutes=$(of_seeds "$size/transfer" decode_test)")
+  done
+  steps/score/learning_curve.py --title "English to Mboshi" "$exp/learning_curve.png" \
+    "${points[@]}"
 fi
