@@ -3,12 +3,12 @@
 #
 # The corpus is synthesised by eSpeak NG, many voices in many rooms, so nothing is downloaded: US
 # English is the source; Scottish English, Caribbean English and French are the targets. Each gets
-# a lexicon, a trigram, monophones, triphones, LDA+MLLT and SAT, and is decoded; the source also
-# gets a network, trained on SAT's alignments. LM weights are chosen on dev, the results are those
-# of test.
+# a lexicon, a trigram, monophones, triphones, LDA+MLLT and SAT, and is decoded. On SAT's alignments
+# the source gets a network, whose layers are then transferred to each target; beside it the target
+# gets a network from scratch. LM weights are chosen on dev, the results are those of test.
 #
-#   ./run.sh                           everything: about 15 minutes (estimated) on two cores,
-#                                      with .venv; under a minute when nothing has changed
+#   ./run.sh                           everything: about 25 minutes (estimated) on two cores,
+#                                      with .venv; a minute when nothing has changed
 #   ./run.sh --size full               three times as much English, and so about as much longer
 #   ./run.sh --stage 5 --targets fr    the source and one target, from tri1 on
 set -euo pipefail
@@ -130,46 +130,88 @@ if begin 8 "graphs and decoding"; then
   done
 fi
 
-if begin 9 "log mel energies, and copies at other speeds, for the source network"; then
-  utils/data/perturb_speed.py 0.9,1.0,1.1 "$data/$source/train" "$data/$source/nnet/train"
-  for set in dev test; do
-    utils/data/copy_data_dir.py "$data/$source/$set" "$data/$source/nnet/$set"
-  done
-  for set in train dev test; do
-    steps/features/make_fbank.py --config "$conf/fbank.conf" --nj "$nj" --cmd "$train_cmd" \
-      "$data/$source/nnet/$set"
-    steps/features/compute_cmvn.py "$data/$source/nnet/$set"
+if begin 9 "log mel energies, and copies at other speeds, for networks"; then
+  for lang in $source $targets; do
+    utils/data/perturb_speed.py 0.9,1.0,1.1 "$data/$lang/train" "$data/$lang/nnet/train"
+    for set in dev test; do
+      utils/data/copy_data_dir.py "$data/$lang/$set" "$data/$lang/nnet/$set"
+    done
+    for set in train dev test; do
+      steps/features/make_fbank.py --config "$conf/fbank.conf" --nj "$nj" --cmd "$train_cmd" \
+        "$data/$lang/nnet/$set"
+      steps/features/compute_cmvn.py "$data/$lang/nnet/$set"
+    done
   done
 fi
 
-if begin 10 "the source network, on the alignments of tri3b"; then
-  steps/nnet/train.py --config "$conf/$network.conf" \
-    "$data/$source/nnet/train" "$exp/$source/tri3b" "$exp/$source/$network"
-  for set in dev test; do
-    # The network has the tree of tri3b, and so its graph.
+if begin 10 "networks of source and targets alone, on the alignments of tri3b"; then
+  for lang in $source $targets; do
+    steps/nnet/train.py --config "$conf/$network$(variant "$lang").conf" \
+      "$data/$lang/nnet/train" "$exp/$lang/tri3b" "$exp/$lang/$network"
+  done
+fi
+
+if begin 11 "transfer: targets on the source network's layers"; then
+  from=$exp/$source/$network
+  for lang in $targets; do
+    steps/transfer/map_phones.py --alidir "$exp/$lang/tri3b" --lang "$data/$lang/lang" \
+      "$from" "$exp/$lang/tri3b" "$exp/$lang/map"
+    steps/transfer/transfer.py --config "$conf/transfer.conf" --pdf-map "$exp/$lang/map" \
+      --scratch "$exp/$lang/$network" "$from" "$data/$lang/nnet/train" "$exp/$lang/tri3b" \
+      "$exp/$lang/${network}_transfer"
+  done
+fi
+
+# The networks of a language.
+networks_of() {
+  echo "$network"
+  if [[ $1 != "$source" ]]; then echo "${network}_transfer"; fi
+}
+
+if begin 12 "decoding with the networks, and with the source's after each transfer"; then
+  for lang in $source $targets; do
+    for system in $(networks_of "$lang"); do
+      # A network has the tree of tri3b, and so its graph.
+      for set in dev test; do
+        steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+          "$exp/$lang/tri3b/graph" "$data/$lang/nnet/$set" "$exp/$lang/$system/decode_$set"
+      done
+    done
+  done
+  for lang in $targets; do
     steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
-      "$exp/$source/tri3b/graph" "$data/$source/nnet/$set" "$exp/$source/$network/decode_$set"
+      "$exp/$source/tri3b/graph" "$data/$source/nnet/test" \
+      "$exp/$lang/${network}_transfer/source/decode_test"
   done
 fi
 
-if begin 11 "word error rates"; then
+# Chooses the LM weight on dev, and applies it to test: score_pair <data> <graph> <system>
+score_pair() {
+  steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
+    "$1/dev" "$2" "$3/decode_dev"
+  steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
+    --dev "$3/decode_dev" "$1/test" "$2" "$3/decode_test"
+  decodes+=("$3/decode_test")
+}
+
+if begin 13 "word error rates"; then
   decodes=()
   for lang in $source $targets; do
     for system in $systems; do
-      steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
-        "$data/$lang/dev" "$exp/$lang/$system/graph" "$exp/$lang/$system/decode_dev"
-      steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
-        --dev "$exp/$lang/$system/decode_dev" \
-        "$data/$lang/test" "$exp/$lang/$system/graph" "$exp/$lang/$system/decode_test"
-      decodes+=("$exp/$lang/$system/decode_test")
+      score_pair "$data/$lang" "$exp/$lang/$system/graph" "$exp/$lang/$system"
+    done
+    for system in $(networks_of "$lang"); do
+      score_pair "$data/$lang/nnet" "$exp/$lang/tri3b/graph" "$exp/$lang/$system"
     done
   done
-  decode=$exp/$source/$network
-  steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
-    "$data/$source/nnet/dev" "$exp/$source/tri3b/graph" "$decode/decode_dev"
-  steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
-    --dev "$decode/decode_dev" \
-    "$data/$source/nnet/test" "$exp/$source/tri3b/graph" "$decode/decode_test"
-  decodes+=("$decode/decode_test")
+  for lang in $targets; do
+    after=$exp/$lang/${network}_transfer/source/decode_test
+    steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
+      --dev "$exp/$source/$network/decode_dev" "$data/$source/nnet/test" \
+      "$exp/$source/tri3b/graph" "$after"
+    decodes+=("$after")
+    steps/score/compare_wer.py "$exp/$lang/$network/decode_test" \
+      "$exp/$lang/${network}_transfer/decode_test"
+  done
   steps/score/results.py --out "$exp/results" "${decodes[@]}"
 fi
