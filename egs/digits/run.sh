@@ -245,23 +245,24 @@ if begin 20 "word error rates"; then
   steps/score/results.py --out "$exp/results" "${decodes[@]}"
 fi
 
-# The decode directories of networks of all seeds, commas between.
+# The decode directories of all targets, + between, and of a network's seeds, commas between:
+# of_targets <system> | of_seeds <network>, in which TARGET stands for each target.
+of_targets() {
+  local decodes=()
+  for target in $targets; do decodes+=("$exp/${1//TARGET/$target}/decode_${target}_test"); done
+  (IFS=+; echo "${decodes[*]}")
+}
 of_seeds() {
   local decodes=()
-  for seed in $seeds; do decodes+=("$exp/$1/$seed/decode_$2"); done
+  for seed in $seeds; do decodes+=("$(of_targets "$1/$seed")"); done
   (IFS=,; echo "${decodes[*]}")
 }
 
-if begin 21 "tables with significance"; then
-  for target in $targets; do
-    for take in $takes; do
-      rows=("mono=$exp/$target/$take/mono/decode_${target}_test"
-        "others=$exp/$target/others/tri3b/decode_${target}_test"
-        "source=$(of_seeds source/nnet "${target}_test")")
-      for network in $networks; do
-        rows+=("$network=$(of_seeds "$target/$take/$network" "${target}_test")")
-      done
-      steps/score/table.py --baseline scratch --out "$exp/$target/$take/table" "${rows[@]}"
-    done
+if begin 21 "tables with significance, the targets together"; then
+  for take in $takes; do
+    rows=("mono=$(of_targets "TARGET/$take/mono")" "others=$(of_targets TARGET/others/tri3b)"
+      "source=$(of_seeds source/nnet)")
+    for network in $networks; do rows+=("$network=$(of_seeds "TARGET/$take/$network")"); done
+    steps/score/table.py --baseline scratch --out "$exp/table_$take" "${rows[@]}"
   done
 fi

@@ -2,7 +2,8 @@
 """Compare systems, each trained from several seeds: mean WER and spread, size, cost, significance.
 
 in   NAME=<decode>[,<decode>...]       decode directories of one system, a seed each, all scored by
-                                       steps/score/score.py on the same references
+                                       steps/score/score.py on the same references; several test
+                                       sets taken together are <decode>+<decode>
      <decode>/../config.json train.log.jsonl   of networks: parameters, multiply-adds, seconds
 out  stdout, and --out: one line a system
 
@@ -39,60 +40,76 @@ def main(argv=None):
         raise UserError("--baseline", f"no system is called {args.baseline}",
                         f"there are {', '.join(systems)}")
     first = next(iter(systems.values()))[0]
-    for decodes in systems.values():
-        for decode in decodes:
-            check_same_references(first, decode)
+    for name, seeds in systems.items():
+        for sets in seeds:
+            if len(sets) != len(first):
+                raise UserError(name, f"has {len(sets)} test sets and the first system "
+                                f"{len(first)}", "take the same ones, in the same order")
+            for mine, others in zip(first, sets, strict=True):
+                check_same_references(mine, others)
     rows = [row(name, decodes, systems.get(args.baseline)) for name, decodes in systems.items()]
     text = aligned([HEAD, *rows])
     print(text, end="")
     if args.out:
         write_atomic(args.out, text)
-    return step.finish(f"{len(systems)} systems, {sum(map(len, systems.values()))} decodings")
+    return step.finish(f"{len(systems)} systems, "
+                       f"{sum(len(sets) for seeds in systems.values() for sets in seeds)} "
+                       "decodings")
 
 
-def row(name, decodes, baseline):
+def row(name, seeds, baseline):
     """One line's cells.
 
-    decodes, baseline  lists of decode directories; baseline may be None
+    seeds, baseline  for each seed a list of decode directories, one a test set; baseline may be
+                     None
     """
-    summaries = [json.loads((d / "scoring/summary.json").read_text("utf-8")) for d in decodes]
-    wers = [summary["wer"]["percent"] for summary in summaries]
+    summaries = [[json.loads((d / "scoring/summary.json").read_text("utf-8")) for d in sets]
+                 for sets in seeds]
+    wers = [percent(sets, "wer") for sets in summaries]
     cells = [name, f"{mean(wers):.2f}", f"{stdev(wers):.2f}" if len(wers) > 1 else "",
              " ".join(f"{wer:.2f}" for wer in wers) if len(wers) > 1 else "",
-             f"{mean(summary['cer']['percent'] for summary in summaries):.2f}"]
-    if baseline and baseline != decodes:
-        base, p = compare(baseline, decodes)
+             f"{mean(percent(sets, 'cer') for sets in summaries):.2f}"]
+    if baseline and baseline != seeds:
+        base, p = compare(baseline, seeds)
         cells += [f"{100 * (mean(wers) / base - 1):+.1f} %" if base else "", f"{p:.4f}"]
     else:
         cells += ["", ""]
-    return cells + cost(decodes)
+    return cells + cost(seeds)
 
 
-def compare(baseline, decodes):
+def percent(summaries, unit):
+    """Errors of several test sets in per cent of their words or characters; unit: wer, cer."""
+    counts = [summary[unit] for summary in summaries]
+    errors = sum(c["ins"] + c["dels"] + c["sub"] for c in counts)
+    return 100 * errors / max(1, sum(c["words"] for c in counts))
+
+
+def compare(baseline, seeds):
     """WER of the baseline, and the share of replicates in which the others are no better."""
     words, base = errors_of(baseline)
-    _, errors = errors_of(decodes)
+    _, errors = errors_of(seeds)
     # As many errors as if each side had been decoded once for each seed of the other.
-    result = paired_comparison(base * len(decodes), errors * len(baseline),
-                               words * len(decodes) * len(baseline),
+    result = paired_comparison(base * len(seeds), errors * len(baseline),
+                               words * len(seeds) * len(baseline),
                                num_replicates=NUM_REPLICATES)
     return 100 * base.sum() / (words.sum() * len(baseline)), 1 - result["better"]
 
 
-def errors_of(decodes):
-    """int (num_utts,): words, and errors of all decode directories together."""
-    tables = [read_utt_table(d / "scoring/utts.tsv")[2] for d in decodes]
+def errors_of(seeds):
+    """int (num_utts,): words, and errors of all seeds together; one test set after the other."""
+    tables = [np.concatenate([read_utt_table(d / "scoring/utts.tsv")[2] for d in sets])
+              for sets in seeds]
     start = COLUMNS.index("words")
     return tables[0][:, start], np.sum([t[:, start + 1:start + 4].sum(1) for t in tables], 0)
 
 
-def cost(decodes):
+def cost(seeds):
     """Parameters, multiply-adds a second of speech, seconds an epoch; empty if not a network's."""
-    directory = decodes[0].parent
+    directory = seeds[0][0].parent
     if not (directory / "config.json").is_file():
         return ["", "", ""]
     config = json.loads((directory / "config.json").read_text("utf-8"))
-    logs = [decode.parent / "train.log.jsonl" for decode in decodes]
+    logs = [decode.parent / "train.log.jsonl" for sets in seeds for decode in sets]
     seconds = [json.loads(line)["seconds"] for path in logs if path.is_file()
                for line in path.read_text("utf-8").splitlines()]
     return [f"{config['num_params'] / 1e6:.2f} M", f"{config['macs_per_second'] / 1e6:.1f} M",
@@ -113,11 +130,11 @@ def _named(text):
     name, equals, decodes = text.partition("=")
     if not (name and equals and decodes):
         raise UserError(text, "is no system", "expected NAME=DECODE,DECODE")
-    paths = [Path(decode) for decode in decodes.split(",")]
-    for path in paths:
+    seeds = [[Path(decode) for decode in sets.split("+")] for sets in decodes.split(",")]
+    for path in (path for sets in seeds for path in sets):
         if not (path / "scoring/summary.json").is_file():
             raise UserError(path, "not scored yet", "run steps/score/score.py")
-    return name, paths
+    return name, seeds
 
 
 if __name__ == "__main__":

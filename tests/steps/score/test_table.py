@@ -60,7 +60,7 @@ def test_mistakes(decodes, tmp_path):
 def test_a_network_without_a_log(decodes, tmp_path):
     (tmp_path / "config.json").write_text(
         json.dumps({"num_params": 1_500_000, "macs_per_second": 40_000_000}))
-    assert table.cost([tmp_path / "decode"]) == ["1.50 M", "40.0 M", ""]
+    assert table.cost([[tmp_path / "decode"]]) == ["1.50 M", "40.0 M", ""]
 
 
 def test_a_baseline_without_errors(decodes, tmp_path, capsys):
@@ -74,3 +74,13 @@ def test_a_baseline_without_errors(decodes, tmp_path, capsys):
                                       for row in rows)]) + "\n")
     table.main(["--baseline", "a", f"a={perfect}", f"b={decodes['good1']}"])
     assert capsys.readouterr().out.splitlines()[-1].split()[-1] == "1.0000"
+
+
+def test_test_sets_together(decodes, capsys):
+    good, other, bad = (decodes[name] for name in ("good0", "good1", "bad"))
+    table.main(["--baseline", "a", f"a={good}+{bad},{other}+{bad}", f"b={good}+{good}"])
+    _, a, b = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert a[:5] == ["a", "10.42", "0.59", "10.00", "10.83"]        # 24 and 26 of 240 words
+    assert b[1] == "3.33" and "-68.0 % 0.0000" in " ".join(b)
+    with pytest.raises(UserError, match="b: has 1 test sets and the first system 2"):
+        table.main([f"a={good}+{good}", f"b={good}"])
