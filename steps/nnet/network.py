@@ -9,6 +9,7 @@ import io
 import json
 import re
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -165,10 +166,25 @@ def save_model(path, model):
 
 
 def _number_objects(config):
-    """Keras names objects that layers share by their addresses: 1, 2, ... in their place."""
+    """Keras names objects that layers share by their addresses: 1, 2, ... in their place.
+
+    An id that stands in one place only names what was shared with another network; it is left out.
+    """
+    seen = Counter(re.findall(r'"shared_object_id": (\d+)', config))
     numbers = {}
-    return re.sub(r'("shared_object_id": )(\d+)',
-                  lambda m: m[1] + str(numbers.setdefault(m[2], len(numbers) + 1)), config)
+
+    def renumber(value):
+        if isinstance(value, list):
+            return [renumber(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        value = {key: renumber(item) for key, item in value.items()}
+        name = value.pop("shared_object_id", None)
+        if name is not None and seen[str(name)] > 1:
+            value["shared_object_id"] = numbers.setdefault(name, len(numbers) + 1)
+        return value
+
+    return json.dumps(renumber(json.loads(config)))
 
 
 def write_network(out, model, config, priors):

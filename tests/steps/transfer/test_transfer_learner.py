@@ -54,7 +54,8 @@ def setup(factors="", arch="tdnn", kinds="", batchnorm="train", weight=0.0, plai
     layers = []
     for layer in model.layers:
         for name in dict.fromkeys(row_name(layer, v) for v in layer.weights):
-            state = "copied" if name.startswith(("input", "tdnn")) and "lora" not in name else "new"
+            new = name.endswith((".lora", ".lhuc")) or not name.startswith(("input", "tdnn"))
+            state = "new" if new else "copied"
             layers.append(layer_plan.Layer(name, (), state, graft.is_batchnorm(layer)))
     if teacher:
         layers.append(layer_plan.Layer(SOURCE_OUTPUT, ()))
