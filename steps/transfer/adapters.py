@@ -83,11 +83,6 @@ def insert(model, kinds, whole=()):
     return adapted
 
 
-def is_adapter(model, layer):
-    """True for a layer that insert() put into a network made from `model`."""
-    return layer.name not in {old.name for old in model.layers}
-
-
 def merge(adapted):
     """A network of ordinary layers that computes what one with adapters does.
 
