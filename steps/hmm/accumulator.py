@@ -16,9 +16,6 @@ class Accumulator:
     def __add__(self, other):
         return type(self)(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
-    def __sub__(self, other):
-        return type(self)(*(getattr(self, f.name) - getattr(other, f.name) for f in fields(self)))
-
     @classmethod
     def sum(cls, parts):
         return reduce(cls.__add__, parts)

@@ -224,15 +224,13 @@ class Share:
         return self.feats[self.frames()]
 
 
-def fmllr_stats(model, feats, pdfs, unadapted=None, frames=None, weights=None, before=None):
+def fmllr_stats(model, feats, pdfs, unadapted=None, frames=None, weights=None):
     """FmllrStats of frames that belong to pdfs.
 
     feats      float32 (num_frames, dim)
     pdfs       int (n,): of each frame; or, with frames int (n,) and weights float32 (n,), of
                frames that belong to several pdfs by posteriors; no pair of both is there twice
     unadapted  Gmm that gives the posteriors in place of model, Gaussian by Gaussian
-    before     float32 (num_frames, dim), feats before an earlier transform, where the new one is
-               to take its place and not to follow it
     """
     chooser = unadapted or model
     stats = FmllrStats.zeros(model.dim)
@@ -249,6 +247,5 @@ def fmllr_stats(model, feats, pdfs, unadapted=None, frames=None, weights=None, b
             gamma *= weights[rows, None]
         sums[here] += gamma @ inverse[span]
         targets[here] += gamma @ scaled[span]
-    stats.add(feats if before is None else before, sums, targets,
-              len(pdfs) if weights is None else weights.sum())
+    stats.add(feats, sums, targets, len(pdfs) if weights is None else weights.sum())
     return stats
