@@ -58,7 +58,8 @@ if begin 0 "data"; then
     utils/data/validate_data_dir.py --no-feats "$data/$set"
   done
   # Both are CMU's phones, AN4's without stress; a word has the pronunciations of both.
-  cat "$an4/etc/an4.dic" "$speechocean762/resource/lexicon.txt" >"$data/lexicon.txt"
+  local/merge_lexica.py "$data/lexicon.txt" "$an4/etc/an4.dic" \
+    "$speechocean762/resource/lexicon.txt"
   utils/lang/prepare_dict_lexicon.py --stress drop "$data/lexicon.txt" "$data/dict"
 fi
 

@@ -74,6 +74,9 @@ class Learner:
     def sync(self):
         pass
 
+    def estimate_norms(self):
+        pass
+
 
 def losses(*of_epochs, average=None):
     """Held-out losses of epochs 1, 2, ...; `average` that of any mean of weights."""
