@@ -18,7 +18,7 @@ from steps.nnet.tf import keras, tf
 from utils.step import UserError
 
 __all__ = ["ARCHITECTURES", "add_output", "build_trunk", "constrain", "macs_per_second",
-           "num_params", "semi_orthogonal", "sizes_of"]
+           "num_params", "output_of", "semi_orthogonal", "sizes_of"]
 
 Dense = keras.layers.Dense
 
@@ -222,6 +222,16 @@ def add_output(trunk, num_pdfs, name="output"):
     logits = Dense(num_pdfs, name=name)(trunk.outputs[0])
     log_posteriors = keras.layers.Activation("log_softmax", name="log_posteriors")(logits)
     return keras.Model(trunk.inputs[0], log_posteriors, name=f"{trunk.name}_{name}")
+
+
+def output_of(model, where="network"):
+    """The Dense layer of a network's logits; UserError if it has none (such as a mixture)."""
+    layer = model.layers[-1]
+    if isinstance(layer, keras.layers.Activation):
+        layer = layer.input._keras_history[0]
+    if not isinstance(layer, keras.layers.Dense) or model.layers[-1] is layer:
+        raise UserError(where, "has no output layer of its own", "take a network of steps/nnet")
+    return layer
 
 
 def semi_orthogonal(model):

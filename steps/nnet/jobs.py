@@ -31,10 +31,15 @@ def check_network(directory, data):
 
 def pipeline_of(directory, data, transforms=None):
     """FeaturePipeline of a DataDir as a network's front_end.json wants it."""
+    return FeaturePipeline(data, read_front_end(directory), transforms=transforms)
+
+
+def read_front_end(directory):
+    """The dict of a network directory's front_end.json."""
     path = Path(directory) / "front_end.json"
     if not path.is_file():
         raise UserError(path, "no such file", "train a network with steps/nnet")
-    return FeaturePipeline(data, json.loads(path.read_text("utf-8")), transforms=transforms)
+    return json.loads(path.read_text("utf-8"))
 
 
 def network_of(directory, num_jobs):

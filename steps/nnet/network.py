@@ -45,11 +45,6 @@ class Network:
         self.recurrent = config.get("arch") in RECURRENT
         self._run = None
 
-    def output_layer(self):
-        """The Dense layer whose logits become the posteriors."""
-        layer, _, _ = self.model.get_layer("log_posteriors").input._keras_history
-        return layer
-
     def log_posteriors(self, feats):
         """One utterance, its edges padded by repeating the first and the last frame.
 

@@ -23,6 +23,7 @@ import shutil
 from pathlib import Path
 
 from steps.nnet import training, workers
+from steps.nnet.options import Options
 from utils.data.tables import read_table
 from utils.step import Step, UserError, log
 
@@ -33,8 +34,8 @@ def main(argv=None):
     workers.add_options(step)
     step.add("--soft-targets", default="", metavar="DIR",
              help="of steps/nnet/compute_posteriors.py with another network, to learn from as well")
-    step.add("--soft-weight", type=training.share_of, default=0.5,
-             help="their weight against the alignment's (default 0.5)")
+    step.add("--soft-weight", type=training.share_of, default=Options.soft_weight,
+             help=f"their weight against the alignment's (default {Options.soft_weight:g})")
     step.add("data", help="data directory with features")
     step.add("alidir", help="directory of alignments of it, or of what it is a copy of")
     step.add("dir", help="network directory to make")

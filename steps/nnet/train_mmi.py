@@ -20,12 +20,12 @@ e.g. steps/nnet/train_mmi.py --config conf/mmi.conf data/train_sp exp/tri3b_ali 
        exp/tdnn exp/tdnn_mmi
 """
 
-import json
 import shutil
 from functools import partial
 from pathlib import Path
 
 from steps.nnet import training
+from steps.nnet.jobs import read_front_end
 from steps.nnet.network import FILES, read_network, read_priors
 from steps.nnet.options import Options
 from utils.step import Step, UserError, log
@@ -55,17 +55,18 @@ def main(argv=None):
         raise UserError("--backoff", "is 0", "some of it lets chunks begin anywhere")
     options = training.trainer_options(args)
 
+    from steps.nnet.architectures import output_of
     from steps.nnet.mmi import MmiLearner, chain_of, count_pairs
     from steps.nnet.tf import devices, keras, seed
     from steps.nnet.trainer import Task, Trainer
     seed(args.seed)
     network = read_network(args.network)
     checkpoints = Path(args.dir) / "checkpoints"
-    front_end = json.loads((Path(args.network) / "front_end.json").read_text("utf-8"))
-    language = training.LanguageData(args, args.data, args.alidir, checkpoints, front_end)
+    language = training.LanguageData(args, args.data, args.alidir, checkpoints,
+                                     read_front_end(args.network))
     check_tree(args, network.config, language)
     config, model = network.config, network.model
-    output = network.output_layer()
+    output = output_of(model, args.network)
     train, valid = language.readers(*network.context, network.subsampling, args.batch_size)
     chain = chain_of(count_pairs(language.labels, language.train_utts, network.subsampling,
                                  config["num_pdfs"]), args.backoff)

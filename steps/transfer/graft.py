@@ -3,22 +3,12 @@
 import numpy as np
 
 from steps.nnet import architectures
+from steps.nnet.architectures import output_of
 from steps.nnet.size import calls
 from steps.nnet.tf import keras
-from utils.step import UserError
 
 BATCHNORM_MOMENTUM = 0.95
 DROPOUT = 0.1
-
-
-def output_of(model, where="network"):
-    """The Dense layer of a network's logits; UserError if it has none (such as a mixture)."""
-    layer = model.layers[-1]
-    if isinstance(layer, keras.layers.Activation):
-        layer = layer.input._keras_history[0]
-    if not isinstance(layer, keras.layers.Dense) or model.layers[-1] is layer:
-        raise UserError(where, "has no output layer of its own", "take a network of steps/nnet")
-    return layer
 
 
 def graft(source, num_pdfs, new_layers=None):

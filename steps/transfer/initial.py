@@ -13,12 +13,13 @@ import numpy as np
 
 from steps.features.pipeline import FeaturePipeline, check_same_features, read_feats_config
 from steps.hmm.model import read_transitions
-from steps.nnet.network import FILES, read_config, read_priors
+from steps.nnet.jobs import read_front_end
+from steps.nnet.network import FILES, PRIOR_FLOOR, read_config, read_priors
 from steps.nnet.training import write_directory
+from steps.transfer.pdf_map import FILE, read_pdf_map
 from utils.step import UserError, log
 
 KEY = "initial.json"
-PRIOR_FLOOR = 1e-7
 
 
 @dataclass
@@ -52,7 +53,7 @@ class Source:
         for name in FILES:
             if not (self.path / name).is_file():
                 raise UserError(self.path / name, "no such file", "train a network with steps/nnet")
-        self.front_end = json.loads((self.path / "front_end.json").read_text("utf-8"))
+        self.front_end = read_front_end(self.path)
         self.transitions = read_transitions(self.path / "final.mdl")
         self.files = [self.path / name for name in FILES]
 
@@ -89,17 +90,14 @@ def check_same_tree(source, tree_dir):
                         "--output map or new; copy is for alignments by the source's own tree")
 
 
-def read_pdf_map(directory, num_target, num_source):
+def dense_pdf_map(directory, num_target, num_source):
     """float32 (num_target, num_source) of steps/transfer/map_phones.py, rows sum to 1."""
-    from scipy import sparse
-    path = Path(directory) / "pdf_map.npz"
-    if not path.is_file():
-        raise UserError(path, "no such file", "run steps/transfer/map_phones.py")
-    pdf_map = sparse.load_npz(path).toarray()
-    if pdf_map.shape != (num_target, num_source):
-        raise UserError(path, f"maps {pdf_map.shape[1]} pdfs to {pdf_map.shape[0]}, the networks "
-                        f"have {num_source} and {num_target}", "run steps/transfer/map_phones.py")
-    return pdf_map
+    matrix = read_pdf_map(directory).toarray()
+    if matrix.shape != (num_target, num_source):
+        raise UserError(Path(directory) / FILE, f"maps {matrix.shape[1]} pdfs to "
+                        f"{matrix.shape[0]}, the networks have {num_source} and {num_target}",
+                        "run steps/transfer/map_phones.py")
+    return matrix
 
 
 def map_priors(pdf_map, priors):
@@ -165,7 +163,7 @@ def build(source, plan):
     if plan.output == "copy":
         layer.set_weights(output.get_weights())
     elif plan.output == "map":
-        pdf_map = read_pdf_map(plan.pdf_map, num_pdfs, source.config["num_pdfs"])
+        pdf_map = dense_pdf_map(plan.pdf_map, num_pdfs, source.config["num_pdfs"])
         mapped = plan.label_priors
         mapped = map_priors(pdf_map, priors) if mapped is None else mapped
         layer.set_weights(map_output(*output.get_weights(), priors, pdf_map, mapped))

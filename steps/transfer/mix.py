@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from steps.nnet import training
-from steps.transfer.initial import Source, read_pdf_map
+from steps.transfer.initial import Source, dense_pdf_map
 from utils.step import Step, UserError
 
 FORMS = ("linear", "loglinear")
@@ -43,7 +43,7 @@ def main(argv=None):
     if not args.pdf_map:
         priors = args.weight * a.priors() + (1 - args.weight) * priors
     else:
-        by_sound = read_pdf_map(args.pdf_map, b.config["num_pdfs"], a.config["num_pdfs"])
+        by_sound = dense_pdf_map(args.pdf_map, b.config["num_pdfs"], a.config["num_pdfs"])
         kernel = posterior_map(by_sound, a.priors(), b.priors())
     model, config = mixture(a, b, args.weight, args.form, kernel)
     with step.output(args.dir) as out:
