@@ -25,7 +25,8 @@ target=speechocean762   # another of them
 sizes="5 15 30 60 all"  # minutes of the target to train on, each a part of the next
 hold_out_an4=10    # training speakers to hold out for development
 hold_out_speechocean762=12   # the same
-seeds=0            # networks from each of these seeds
+seeds=0            # networks of the target from each of these seeds; the source from the first
+systems="mono tri1 tri2b tri3b"   # GMM systems to decode and score
 nj=2               # jobs in parallel
 data=data          # where data directories, dict, lang and LM are
 conf=conf          # where the steps' options are
@@ -40,11 +41,14 @@ parse_options "$@"
 declare -A corpus=([an4]=an4 [speechocean762]=speechocean762
   [adults]=speechocean762 [children]=speechocean762)
 declare -A age_group=([adults]=adult [children]=child)
-systems="mono tri1 tri2b tri3b"
 # Networks on a part of the target: exp/<part>/<network>/<seed>
 networks="scratch transfer"
 # What systems train on: data/<part>/train, exp/<part>
 parts="$source/all $(printf "$target/%s " $sizes)"
+
+# One network is the source, whatever seeds the targets' networks have.
+from=$exp/$source/all/scratch/${seeds%% *}
+zero=$exp/$target/0/transfer
 
 # A part's options are those of its minutes; those of all of a corpus, the corpus's.
 variant() {
@@ -171,11 +175,8 @@ if begin 9 "log mel energies, and copies at other speeds, for networks"; then
 fi
 
 if begin 10 "the source network, on the alignments of tri3b"; then
-  for seed in $seeds; do
-    steps/nnet/train.py --config "$conf/nnet.conf" --config "$conf/nnet_$source.conf" \
-      --seed "$seed" "$data/$source/all/nnet/train" "$exp/$source/all/tri3b" \
-      "$exp/$source/all/scratch/$seed"
-  done
+  steps/nnet/train.py --config "$conf/nnet.conf" --config "$conf/nnet_$source.conf" \
+    --seed "${seeds%% *}" "$data/$source/all/nnet/train" "$exp/$source/all/tri3b" "$from"
 fi
 
 if begin 11 "networks from scratch: the target alone"; then
@@ -191,12 +192,11 @@ fi
 if begin 12 "transfer: the target on the source network's layers"; then
   for size in $sizes; do
     part=$target/$size
+    steps/transfer/map_phones.py --alidir "$exp/$part/tri3b" "$from" "$exp/$part/tri3b" \
+      "$exp/$part/map"
     for seed in $seeds; do
-      from=$exp/$source/all/scratch/$seed
-      steps/transfer/map_phones.py --alidir "$exp/$part/tri3b" "$from" "$exp/$part/tri3b" \
-        "$exp/$part/map/$seed"
       steps/transfer/transfer.py --config "$conf/nnet_$(variant "$part").conf" \
-        --config "$conf/transfer.conf" --pdf-map "$exp/$part/map/$seed" --seed "$seed" \
+        --config "$conf/transfer.conf" --pdf-map "$exp/$part/map" --seed "$seed" \
         --scratch "$exp/$part/scratch/$seed" \
         "$from" "$data/$part/nnet/train" "$exp/$part/tri3b" "$exp/$part/transfer/$seed"
     done
@@ -204,17 +204,14 @@ if begin 12 "transfer: the target on the source network's layers"; then
 fi
 
 if begin 13 "before any of the target was heard: monophones from the sounds of the source"; then
-  for seed in $seeds; do
-    from=$exp/$source/all/scratch/$seed zero=$exp/$target/0/transfer/$seed
-    steps/hmm/make_mono_tree.py "$data/$target/lang" "$zero/tree"
-    steps/transfer/map_phones.py "$from" "$zero/tree" "$zero/map"
-    steps/transfer/transfer.py --output map --pdf-map "$zero/map" --num-epochs 0 --seed "$seed" \
-      "$from" "$data/$target/nnet/dev" "$zero/tree" "$zero/network"
-    steps/decode/make_graph.py "$data/$target/lang_test" "$zero/network" "$zero/graph"
-    for set in dev test; do
-      steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
-        --model "$zero/network" "$zero/graph" "$data/$target/nnet/$set" "$zero/decode_$set"
-    done
+  steps/hmm/make_mono_tree.py "$data/$target/lang" "$zero/tree"
+  steps/transfer/map_phones.py "$from" "$zero/tree" "$zero/map"
+  steps/transfer/transfer.py --output map --pdf-map "$zero/map" --num-epochs 0 \
+    "$from" "$data/$target/nnet/dev" "$zero/tree" "$zero/network"
+  steps/decode/make_graph.py "$data/$target/lang_test" "$zero/network" "$zero/graph"
+  for set in dev test; do
+    steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+      --model "$zero/network" "$zero/graph" "$data/$target/nnet/$set" "$zero/decode_$set"
   done
 fi
 
@@ -230,15 +227,16 @@ if begin 14 "decoding with the networks, and of the source after transfer"; then
             "$exp/$part/$network/$seed/decode_$set"
         done
       done
-      steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
-        "$exp/$source/all/tri3b/graph" "$data/$source/nnet/test" \
-        "$exp/$part/transfer/$seed/source/decode_test"
     done
-    for set in dev test; do
-      steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
-        "$exp/$source/all/tri3b/graph" "$data/$source/nnet/$set" \
-        "$exp/$source/all/scratch/$seed/decode_$set"
-    done
+  done
+  for size in $sizes; do
+    steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+      "$exp/$source/all/tri3b/graph" "$data/$source/nnet/test" \
+      "$exp/$target/$size/transfer/${seeds%% *}/source/decode_test"
+  done
+  for set in dev test; do
+    steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+      "$exp/$source/all/tri3b/graph" "$data/$source/nnet/$set" "$from/decode_$set"
   done
 fi
 
@@ -266,23 +264,23 @@ if begin 20 "word error rates"; then
       decodes+=("$exp/$part/$system/decode_test")
     done
   done
+  score_pair "$data/$source/nnet" "$exp/$source/all/tri3b/graph" "$from/decode"
+  score_pair "$data/$target/nnet" "$zero/graph" "$zero/decode"
   for seed in $seeds; do
-    score_pair "$data/$source/nnet" "$exp/$source/all/tri3b/graph" \
-      "$exp/$source/all/scratch/$seed/decode"
-    score_pair "$data/$target/nnet" "$exp/$target/0/transfer/$seed/graph" \
-      "$exp/$target/0/transfer/$seed/decode"
     for size in $sizes; do
       part=$target/$size
       for network in $networks; do
         score_pair "$data/$target/nnet" "$exp/$part/tri3b/graph" \
           "$exp/$part/$network/$seed/decode"
       done
-      steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
-        --dev "$exp/$source/all/scratch/$seed/decode_dev" "$data/$source/nnet/test" \
-        "$exp/$source/all/tri3b/graph" "$exp/$part/transfer/$seed/source/decode_test"
     done
   done
-  steps/score/results.py --out "$exp/results" "${decodes[@]}"
+  for size in $sizes; do
+    steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
+      --dev "$from/decode_dev" "$data/$source/nnet/test" "$exp/$source/all/tri3b/graph" \
+      "$exp/$target/$size/transfer/${seeds%% *}/source/decode_test"
+  done
+  steps/score/results.py --out "$exp/$target/results" "${decodes[@]}"
 fi
 
 if begin 21 "tables with significance, and the learning curve"; then
@@ -291,7 +289,7 @@ if begin 21 "tables with significance, and the learning curve"; then
     part=$target/$size
     steps/score/table.py --baseline scratch --out "$exp/$part/table" \
       tri3b="$exp/$part/tri3b/decode_test" \
-      zero="$(of_seeds "$target/0/transfer" decode_test)" \
+      zero="$zero/decode_test" \
       scratch="$(of_seeds "$part/scratch" decode_test)" \
       transfer="$(of_seeds "$part/transfer" decode_test)"
     minutes=$size
@@ -303,11 +301,11 @@ if begin 21 "tables with significance, and the learning curve"; then
       "transfer:$minutes=$(of_seeds "$part/transfer" decode_test)")
   done
   # What the source has forgotten: its own test set before and after each transfer.
-  forgotten=("before=$(of_seeds "$source/all/scratch" decode_test)")
+  forgotten=("before=$from/decode_test")
   for size in $sizes; do
-    forgotten+=("after_$size=$(of_seeds "$target/$size/transfer" source/decode_test)")
+    forgotten+=("after_$size=$exp/$target/$size/transfer/${seeds%% *}/source/decode_test")
   done
   steps/score/table.py --baseline before --out "$exp/$target/forgotten" "${forgotten[@]}"
-  steps/score/learning_curve.py --title "$source to $target" "$exp/learning_curve.png" \
+  steps/score/learning_curve.py --title "$source to $target" "$exp/$target/learning_curve.png" \
     "${points[@]}"
 fi
