@@ -44,7 +44,8 @@ declare -A age_group=([adults]=adult [children]=child)
 # Networks on a part of the target: exp/<part>/<network>/<seed>
 networks="scratch transfer"
 # What systems train on: data/<part>/train, exp/<part>
-parts="$source/all $(printf "$target/%s " $sizes)"
+target_parts=$(printf "$target/%s " $sizes)
+parts="$source/all $target_parts"
 
 # One network is the source, whatever seeds the targets' networks have.
 from=$exp/$source/all/scratch/${seeds%% *}
@@ -144,17 +145,18 @@ if begin 7 "tri3b: SAT with fMLLR per speaker"; then
   done
 fi
 
-if begin 8 "graphs and decoding"; then
-  for part in $parts; do
-    side=${part%/*}
+if begin 8 "graphs, and decoding of the target"; then
+  steps/decode/make_graph.py "$data/$source/lang_test" "$exp/$source/all/tri3b" \
+    "$exp/$source/all/tri3b/graph"
+  for part in $target_parts; do
     for system in $systems; do
-      steps/decode/make_graph.py "$data/$side/lang_test" "$exp/$part/$system" \
+      steps/decode/make_graph.py "$data/$target/lang_test" "$exp/$part/$system" \
         "$exp/$part/$system/graph"
       decode=decode
       if [[ $system == tri3b ]]; then decode=decode_fmllr; fi   # two passes, adapted to speakers
       for set in dev test; do
         steps/decode/$decode.py --config "$conf/decode.conf" --nj "$nj" --cmd "$decode_cmd" \
-          "$exp/$part/$system/graph" "$data/$side/$set" "$exp/$part/$system/decode_$set"
+          "$exp/$part/$system/graph" "$data/$target/$set" "$exp/$part/$system/decode_$set"
       done
     done
   done
@@ -258,9 +260,9 @@ of_seeds() {
 
 if begin 20 "word error rates"; then
   decodes=()
-  for part in $parts; do
+  for part in $target_parts; do
     for system in $systems; do
-      score_pair "$data/${part%/*}" "$exp/$part/$system/graph" "$exp/$part/$system/decode"
+      score_pair "$data/$target" "$exp/$part/$system/graph" "$exp/$part/$system/decode"
       decodes+=("$exp/$part/$system/decode_test")
     done
   done

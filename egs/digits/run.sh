@@ -23,7 +23,7 @@ source_data=../english/data/8k   # data of the source: lang
 source_exp=../english/exp/8k     # systems of the source
 targets="george lucas nicolas yweweler"   # accents: Greek, German, Belgian French, German
 takes="1 3 10 all"   # recordings of each digit to train on, each a part of the next
-seeds=0            # networks from each of these seeds
+seeds=0            # networks of targets from each of these seeds; the source from the first
 nj=2               # jobs in parallel
 data=data          # where data directories and LM are
 conf=conf          # where the steps' options are
@@ -39,6 +39,7 @@ systems="mono tri1 tri2b tri3b"
 # Networks of a target's recordings: exp/<target>/<take>/<network>/<seed>. Transfers take the source
 # network whole, with its outputs, and learn all of it slowly, or the scales of its hidden units.
 networks="scratch transfer lhuc"
+from=$source_exp/nnet/${seeds%% *}   # the source network
 lang=$source_data/lang   # the digits' pronunciations, and more words that the grammar leaves out
 
 if begin 0 "data"; then
@@ -57,7 +58,7 @@ fi
 if begin 1 "the source: English at 8 kHz"; then
   if [[ $source_data == ../english/data/8k ]]; then
     ../english/run.sh --stop-stage 9 --an4 "$an4" --speechocean762 "$speechocean762" \
-      --mfcc mfcc_8k --fbank fbank_8k --seeds "$seeds" --data data/8k --exp exp/8k --nj "$nj" \
+      --mfcc mfcc_8k --fbank fbank_8k --seeds "${seeds%% *}" --data data/8k --exp exp/8k --nj "$nj" \
       --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
   fi
 fi
@@ -175,13 +176,12 @@ if begin 11 "transfer: the source network, which aligns, learns the target's voi
   for target in $targets; do
     for take in $takes; do
       train=$data/$target/$take/nnet/train
+      ali=$exp/$target/$take/ali
+      steps/nnet/align.py --nj 1 --cmd "$train_cmd" "$train" "$lang" "$from" "$ali"
       for seed in $seeds; do
-        ali=$exp/$target/$take/ali/$seed
-        steps/nnet/align.py --nj 1 --cmd "$train_cmd" "$train" "$lang" "$source_exp/nnet/$seed" \
-          "$ali"
         for network in ${networks#scratch }; do
           steps/transfer/transfer.py --config "$conf/nnet_$take.conf" \
-            --config "$conf/$network.conf" --seed "$seed" "$source_exp/nnet/$seed" "$train" "$ali" \
+            --config "$conf/$network.conf" --seed "$seed" "$from" "$train" "$ali" \
             "$exp/$target/$take/$network/$seed"
         done
       done
@@ -200,8 +200,8 @@ graph_of() {
 # The networks that decode a target: its own, and the source's as it is.
 nets_of() {
   local take seed network
+  echo "source"
   for seed in $seeds; do
-    echo "source/nnet/$seed"
     for take in $takes; do
       for network in $networks; do echo "$1/$take/$network/$seed"; done
     done
@@ -212,7 +212,7 @@ if begin 12 "decoding with the networks"; then
   for target in $targets; do
     for network in $(nets_of "$target"); do
       model=$exp/$network
-      if [[ $network == source/* ]]; then model=$source_exp/${network#source/}; fi
+      if [[ $network == source ]]; then model=$from; fi
       for set in dev test; do
         steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj 1 --cmd "$decode_cmd" \
           --model "$model" "$(graph_of "$network")" "$data/$target/nnet/$set" \
@@ -261,7 +261,7 @@ of_seeds() {
 if begin 21 "tables with significance, the targets together"; then
   for take in $takes; do
     rows=("mono=$(of_targets "TARGET/$take/mono")" "others=$(of_targets TARGET/others/tri3b)"
-      "source=$(of_seeds source/nnet)")
+      "source=$(of_targets source)")
     for network in $networks; do rows+=("$network=$(of_seeds "TARGET/$take/$network")"); done
     steps/score/table.py --baseline scratch --out "$exp/table_$take" "${rows[@]}"
   done

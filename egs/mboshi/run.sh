@@ -24,7 +24,8 @@ num_units=200      # subwords
 source_exp=../english/exp   # systems of the source
 an4=""             # the source's corpora, where they are on disk already: see ../english/run.sh
 speechocean762=""  # the same
-seeds=0            # networks from each of these seeds
+systems="mono tri1 tri2b tri3b tri3b_bpe"   # GMM systems to decode and score
+seeds=0            # networks of the target from each of these seeds; the source from the first
 nj=2               # jobs in parallel
 data=data          # where data directories, dict, lang and LM are
 conf=conf          # where the steps' options are
@@ -36,9 +37,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 . utils/parse_options.sh
 parse_options "$@"
 
-systems="mono tri1 tri2b tri3b"
 # Networks of a size: exp/<size>/<network>/<seed>
 networks="scratch transfer"
+from=$source_exp/nnet/${seeds%% *}   # the source network
+zero=$exp/0/transfer
 
 if begin 0 "data"; then
   if [[ -z $corpus ]]; then
@@ -124,7 +126,7 @@ fi
 
 if begin 9 "graphs and decoding, with words, and tri3b with subwords"; then
   for size in $sizes; do
-    for system in $systems tri3b_bpe; do
+    for system in $systems; do
       model=$exp/$size/${system%_bpe}
       bpe=${system#"${system%_bpe}"}   # _bpe or nothing
       decode=decode
@@ -141,7 +143,7 @@ fi
 if begin 10 "the source: a network of English"; then
   if [[ $source_exp == ../english/exp ]]; then
     ../english/run.sh --stop-stage 9 --an4 "$an4" --speechocean762 "$speechocean762" \
-      --seeds "$seeds" --nj "$nj" --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
+      --seeds "${seeds%% *}" --nj "$nj" --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
   fi
 fi
 
@@ -168,29 +170,25 @@ fi
 
 if begin 13 "transfer: the target on the source network's layers, outputs begin by sound"; then
   for size in $sizes; do
+    steps/transfer/map_phones.py --alidir "$exp/$size/tri3b" --lang "$data/lang" \
+      "$from" "$exp/$size/tri3b" "$exp/$size/map"
     for seed in $seeds; do
-      from=$source_exp/nnet/$seed
-      steps/transfer/map_phones.py --alidir "$exp/$size/tri3b" --lang "$data/lang" \
-        "$from" "$exp/$size/tri3b" "$exp/$size/map/$seed"
       steps/transfer/transfer.py --config "$conf/nnet_$size.conf" --config "$conf/transfer.conf" \
-        --pdf-map "$exp/$size/map/$seed" --seed "$seed" --scratch "$exp/$size/scratch/$seed" \
+        --pdf-map "$exp/$size/map" --seed "$seed" --scratch "$exp/$size/scratch/$seed" \
         "$from" "$data/nnet/train_$size" "$exp/$size/tri3b" "$exp/$size/transfer/$seed"
     done
   done
 fi
 
 if begin 14 "before any of the target was heard: monophones from the sounds of the source"; then
-  for seed in $seeds; do
-    from=$source_exp/nnet/$seed zero=$exp/0/transfer/$seed
-    steps/hmm/make_mono_tree.py "$data/lang" "$zero/tree"
-    steps/transfer/map_phones.py --lang "$data/lang" "$from" "$zero/tree" "$zero/map"
-    steps/transfer/transfer.py --output map --pdf-map "$zero/map" --num-epochs 0 --seed "$seed" \
-      "$from" "$data/nnet/dev" "$zero/tree" "$zero/network"
-    steps/decode/make_graph.py "$data/lang_test" "$zero/network" "$zero/graph"
-    for set in dev test; do
-      steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
-        --model "$zero/network" "$zero/graph" "$data/nnet/$set" "$zero/decode_$set"
-    done
+  steps/hmm/make_mono_tree.py "$data/lang" "$zero/tree"
+  steps/transfer/map_phones.py --lang "$data/lang" "$from" "$zero/tree" "$zero/map"
+  steps/transfer/transfer.py --output map --pdf-map "$zero/map" --num-epochs 0 \
+    "$from" "$data/nnet/dev" "$zero/tree" "$zero/network"
+  steps/decode/make_graph.py "$data/lang_test" "$zero/network" "$zero/graph"
+  for set in dev test; do
+    steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+      --model "$zero/network" "$zero/graph" "$data/nnet/$set" "$zero/decode_$set"
   done
 fi
 
@@ -230,13 +228,15 @@ of_seeds() {
 if begin 20 "word and character error rates"; then
   decodes=()
   for size in $sizes; do
-    for system in $systems tri3b_bpe; do
+    for system in $systems; do
       model=$exp/$size/${system%_bpe}
       bpe=${system#"${system%_bpe}"}
       score_pair "$data" "$model/graph$bpe" "$model" "$bpe"
       decodes+=("$model/decode_test$bpe")
     done
-    steps/score/compare_wer.py "$exp/$size/tri3b/decode_test" "$exp/$size/tri3b/decode_test_bpe"
+    if [[ $systems == *tri3b_bpe* ]]; then
+      steps/score/compare_wer.py "$exp/$size/tri3b/decode_test" "$exp/$size/tri3b/decode_test_bpe"
+    fi
     for network in $networks; do
       for seed in $seeds; do
         for bpe in "" _bpe; do
@@ -245,19 +245,19 @@ if begin 20 "word and character error rates"; then
       done
     done
   done
-  for seed in $seeds; do
-    zero=$exp/0/transfer/$seed
-    score_pair "$data/nnet" "$zero/graph" "$zero"
-  done
+  score_pair "$data/nnet" "$zero/graph" "$zero"
   steps/score/results.py --out "$exp/results" "${decodes[@]}"
 fi
 
 if begin 21 "tables with significance, and the learning curve"; then
   points=()
   for size in $sizes; do
-    steps/score/table.py --baseline scratch --out "$exp/$size/table" \
-      tri3b="$exp/$size/tri3b/decode_test" tri3b_bpe="$exp/$size/tri3b/decode_test_bpe" \
-      zero="$(of_seeds 0/transfer decode_test)" \
+    rows=()
+    for system in $systems; do
+      rows+=("$system=$exp/$size/${system%_bpe}/decode_test${system#"${system%_bpe}"}")
+    done
+    steps/score/table.py --baseline scratch --out "$exp/$size/table" "${rows[@]}" \
+      zero="$zero/decode_test" \
       scratch="$(of_seeds "$size/scratch" decode_test)" \
       scratch_bpe="$(of_seeds "$size/scratch" decode_test_bpe)" \
       transfer="$(of_seeds "$size/transfer" decode_test)" \
