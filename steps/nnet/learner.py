@@ -45,7 +45,10 @@ class Learner:
     tasks      list of Task
     options    trainer.Options
     .weights   all variables of the networks; .state  those and the optimizer's
+    .ready_at  steps after which weights may be the result
     """
+
+    ready_at = 0
 
     def __init__(self, trunk, tasks, options):
         self.trunk, self.tasks, self.options = trunk, tasks, options

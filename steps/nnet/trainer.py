@@ -141,15 +141,19 @@ class Trainer:
         return self._seconds() / self.step * (self.num_steps - self.step)
 
     def _ranked(self):
-        """Epochs from the best to the worst by held-out loss, the later first of equals."""
+        """Epochs from the best to the worst by held-out loss, the later first of equals.
+
+        Those before the learner's .ready_at step are none that could be the result.
+        """
         return [row["epoch"] for row in
-                sorted(self.rows, key=lambda row: (loss_of(row), -row["epoch"]))]
+                sorted(self.rows, key=lambda row: (loss_of(row), -row["epoch"]))
+                if row["step"] >= self.learner.ready_at]
 
     def _stop_early(self):
-        patience = self.options.patience
-        if not patience or not self.rows:
+        patience, ranked = self.options.patience, self._ranked()
+        if not patience or not ranked:
             return False
-        best = self._ranked()[0]
+        best = ranked[0]
         if self.rows[-1]["epoch"] - best < patience:
             return False
         log(f"no better since epoch {best}: training ends (--patience {patience})")
@@ -164,7 +168,8 @@ class Trainer:
         self._take_mean(best)
         self.learner.estimate_norms()
         listed = ", ".join(map(str, sorted(best)))
-        averaged, single = self.learner.validate()[0], min(map(loss_of, self.rows))
+        averaged = self.learner.validate()[0]
+        single = min(loss_of(row) for row in self.rows if row["epoch"] in best)
         if averaged is None:
             log(f"average of epochs {listed}")
         elif averaged <= single:

@@ -50,7 +50,7 @@ class Learner:
     valid   held-out loss by the weights' "epoch", which is counted in .weights[1]; None for none
     """
 
-    valid, steps_an_epoch = None, 4
+    valid, steps_an_epoch, ready_at = None, 4, 0
 
     def __init__(self, trunk, tasks, options):
         self.weights = [Variable(0.5), Variable(0.0)]
@@ -200,6 +200,16 @@ def test_an_average_that_is_worse_is_not_taken(make, capsys):
     found.run()
     assert weight(found)[1] == 5        # of the two best, the later
     assert "epoch 5 is kept: held-out loss 1.0000, 1.1000 for the average of epochs 2, 4, 5" \
+        in capsys.readouterr().err
+
+
+def test_epochs_before_the_learner_is_ready_are_no_result(make, capsys):
+    found = make(losses(0.1, 0.2, 3, 4, 2, 5, average=1.9), average=2, patience=3)
+    found.learner.ready_at = 9          # the third epoch ends after step 12
+    found.run()
+    assert len(found.rows) == 6         # and those two do not end the training either
+    assert weight(found)[1] == 4
+    assert "average of epochs 3, 5: held-out loss 1.9000, the best epoch's 2.0000" \
         in capsys.readouterr().err
 
 
