@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 
 import pytest
@@ -88,6 +90,36 @@ def test_a_recipe_that_has_gone_to_its_folder(tmp_path):
     result = subprocess.run(["bash", "egs/x/run.sh", "--stage", "10"], cwd=tmp_path,
                             capture_output=True, text=True, check=False)
     assert (result.stdout, result.returncode) == ("ten\n", 0), result.stderr
+
+
+def test_stages_that_ended_are_noted_run_after_run(tmp_path):
+    script = tmp_path / "run.sh"
+    script.write_text(RECIPE.replace("\nstage=0", f"\nexp={tmp_path}/exp\nstage=0").replace(
+        "echo ten", "(exit 3)"))
+    for options in (["--stop-stage", "0"], ["--stage", "8", "--stop-stage", "8"], ["--stage", "8"]):
+        subprocess.run(["bash", script, *options], capture_output=True, check=False)
+    rows = [line.split("\t") for line in (tmp_path / "exp/stages.tsv").read_text().splitlines()]
+    assert [(row[0], row[1], row[4]) for row in rows] == [
+        ("0", "download", "0"), ("08", 'graft "en" onto each target', "0"),
+        ("08", 'graft "en" onto each target', "0"), ("10", "score", "3")]
+    assert all(int(row[2]) <= int(row[3]) < int(row[2]) + 60 for row in rows)
+
+
+def test_a_stage_that_is_interrupted_is_noted_too(tmp_path):
+    script = tmp_path / "run.sh"
+    script.write_text(RECIPE.replace("\nstage=0", f"\nexp={tmp_path}/exp\nstage=0").replace(
+        "echo eight", "echo eight; sleep 60"))
+    run = subprocess.Popen(["bash", script], stdout=subprocess.PIPE, start_new_session=True)
+    assert [run.stdout.readline() for _ in range(2)][1] == b"eight\n"
+    os.killpg(run.pid, signal.SIGINT)   # as Ctrl-C does
+    run.communicate(timeout=20)
+    last = (tmp_path / "exp/stages.tsv").read_text().splitlines()[-1].split("\t")
+    assert (last[0], last[4]) == ("08", "130")
+
+
+def test_without_exp_nothing_is_noted(recipe, tmp_path):
+    assert recipe().returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["run.sh"]
 
 
 @pytest.mark.parametrize(("options", "message"), [
