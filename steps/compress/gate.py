@@ -1,0 +1,166 @@
+"""The gate: a compressed network that hears worse than it may is not made.
+
+    gate.add_options(step, max_rise=0.02)
+    args = step.parse(argv)
+    if step.up_to_date(args.dir, inputs + gate.inputs_of(args)):
+        return 0
+    about = gate.deliver(step, inputs, make, "prune less")     # make(out) writes the network
+
+The development set is decoded and scored as the baseline was, the uncompressed network's decode
+directory, and both are taken at their own best LM weight and insertion penalty. What is refused
+stays in <dir>/.candidate, so that a run with other options of the gate need not make it again.
+"""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from steps.nnet.training import key_of, zero_or_more
+from steps.score.compare_wer import check_same_references
+from steps.score.wer import read_errors
+from utils.step import ROOT, UserError, fingerprint, log, positive, read_done, run_command
+
+OPTIONS = {"dev", "graph", "baseline", "max_wer_rise", "no_gate", "nj", "cmd"}
+# Options of decode.py and of score.py that are taken over from the baseline.
+DECODE = ("beam", "lattice_beam", "max_active", "min_active", "acwt")
+SCORE = ("min_lmwt", "max_lmwt", "word_ins_penalty", "filter")
+SCORED = ("scoring/summary.json", "scoring/utts.tsv", ".done")
+
+
+def add_options(step, max_rise):
+    """Options of the gate; max_rise: the rise of WER that is allowed by default, as a share."""
+    step.add("--baseline", default="", metavar="DECODE",
+             help="decode directory of the uncompressed network on a development set, scored: the "
+                  "gate decodes and scores in the same way (default: there is no gate)")
+    step.add("--dev", default="", metavar="DATA",
+             help="development set with the features of this network (default the baseline's)")
+    step.add("--graph", default="", help="graph directory (default the baseline's)")
+    step.add("--max-wer-rise", type=zero_or_more, default=max_rise,
+             help="by which share of the baseline WER may rise; a network that does worse is "
+                  f"refused, with exit status 1 (default {max_rise:g})")
+    step.add("--no-gate", action="store_true",
+             help="keep it all the same; compress.json and packages warn of it")
+    step.add("--nj", type=positive, default=2, help="jobs of the decoding (default 2)")
+    step.add("--cmd", default=str(ROOT / "utils/parallel/run.py"),
+             help="how they are run: utils/parallel/run.py, slurm.py or queue.py, with options")
+
+
+def inputs_of(args):
+    """Files of the gate whose change makes a compressed network out of date; checks options."""
+    if not args.baseline:
+        for name in ("dev", "graph"):
+            if getattr(args, name):
+                raise UserError(f"--{name}", "needs --baseline",
+                                "a scored decode directory of the uncompressed network")
+        return []
+    dev, graph, _, _ = _as_the_baseline(args)
+    return [*(Path(args.baseline) / name for name in SCORED),
+            *(Path(dev) / name for name in ("feats.scp", "cmvn.scp", "utt2spk", "text")),
+            *(Path(graph) / name for name in ("HCLG.fst", "words.txt", "graph.json"))]
+
+
+def deliver(step, inputs, make, advice):
+    """Make the network directory step.args.dir with compress.json, unless the gate refuses it.
+
+    inputs   files of the step itself, without those of the gate
+    make     called with a directory: writes all files of a network there, returns the dict of
+             compress.json; not called if what it made was refused before
+    advice   what else to try if it is refused, such as "--sparsity 0.7"
+    returns  dict of compress.json, with "gate"
+    """
+    directory = Path(step.args.dir)
+    about = candidate(step, inputs, make)
+    about["gate"] = check(step.args, directory / ".candidate", advice)
+    with step.output(directory) as out:
+        shutil.copytree(directory / ".candidate", out, dirs_exist_ok=True,
+                        ignore=shutil.ignore_patterns("candidate.json", "decode"))
+        (out / "compress.json").write_text(json.dumps(about, indent=1) + "\n")
+    shutil.rmtree(directory / ".candidate")
+    return about
+
+
+def candidate(step, inputs, make):
+    """Make <dir>/.candidate, unless it is there, of the same options and inputs; make's dict."""
+    path = Path(step.args.dir) / ".candidate"
+    key = key_of({k: v for k, v in step.options().items() if k not in OPTIONS},
+                 fingerprint(inputs))
+    if (path / "candidate.json").is_file() and not step.args.force:
+        made = json.loads((path / "candidate.json").read_text("utf-8"))
+        if made["key"] == key:
+            log(f"{path}: was made before, and is used as it is")
+            return made["about"]
+    work = path.with_name(f".candidate.{os.getpid()}.tmp")
+    for stale in path.parent.glob(".candidate.*.tmp"):
+        shutil.rmtree(stale, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        about = make(work)
+        (work / "candidate.json").write_text(json.dumps({"key": key, "about": about}) + "\n")
+        shutil.rmtree(path, ignore_errors=True)
+        work.rename(path)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return about
+
+
+def check(args, directory, advice=""):
+    """Decode the development set with a network directory and compare; UserError if refused.
+
+    args       of a step with add_options()
+    directory  of the network, into which decode/ is written
+    advice     what else to try
+    returns    {"passed": True, False or, where nothing was measured, None; "wer", "baseline",
+               "allowed" in percent; "errors", "words"; "dev", "against"}
+    """
+    if not args.baseline:
+        log("WARNING: no --baseline, so the gate was not run: nobody knows how this network hears")
+        return {"passed": None}
+    dev, graph, decoding, scoring = _as_the_baseline(args)
+    decode = Path(directory) / "decode"
+    jobs = ["--nj", args.nj, "--cmd", args.cmd]
+    for script, options in (("steps/decode/decode.py", decoding),
+                            ("steps/score/score.py", scoring)):
+        places = (graph, dev) if "decode.py" in script else (dev, graph)
+        run_command([sys.executable, ROOT / script, *jobs, *options, *places, decode])
+    check_same_references(Path(args.baseline), decode)
+    (errors, words), (before, _) = _best(decode), _best(Path(args.baseline))
+    passed = errors <= before * (1 + args.max_wer_rise) + 1e-9
+    wer, baseline = 100 * errors / words, 100 * before / words
+    allowed = baseline * (1 + args.max_wer_rise)
+    said = (f"WER {wer:.2f} % on {dev} ({errors} errors), {baseline:.2f} % ({before}) before; "
+            f"{allowed:.2f} % is allowed")
+    if not passed and not args.no_gate:
+        tries = [advice] * bool(advice) + [f"--max-wer-rise above {args.max_wer_rise:g}",
+                                           "--no-gate"]
+        raise UserError(args.dir, f"refused: {said}", f"try {', or '.join(tries)}")
+    log(said if passed else f"WARNING: kept because of --no-gate: {said}")
+    return {"passed": passed, "wer": round(wer, 4), "baseline": round(baseline, 4),
+            "allowed": round(allowed, 4), "errors": errors, "words": words, "dev": str(dev),
+            "against": str(args.baseline)}
+
+
+def _as_the_baseline(args):
+    """Data, graph, and options of decode.py and of score.py as the baseline had them."""
+    done = read_done(args.baseline)
+    for name, do in (("decode", "steps/decode/decode.py"), ("score", "steps/score/score.py")):
+        if name not in done:
+            raise UserError(args.baseline, "is no decode directory that was scored",
+                            f"run {do} on the uncompressed network's development set")
+    dev, graph = (getattr(args, mine) or done["decode"]["options"][theirs]
+                  for mine, theirs in (("dev", "data"), ("graph", "graph")))
+    for option, path in (("--dev", Path(dev) / "feats.scp"),
+                         ("--graph", Path(graph) / "HCLG.fst")):
+        if not path.is_file():
+            raise UserError(path, "no such file", f"name another with {option}")
+    return dev, graph, *([f"--{name.replace('_', '-')}={done[step]['options'][name]}"
+                          for name in names]
+                         for step, names in (("decode", DECODE), ("score", SCORE)))
+
+
+def _best(decode):
+    """Errors at the best setting of a scored decode directory, and words."""
+    summary = json.loads((decode / "scoring/summary.json").read_text("utf-8"))
+    best = summary["kaldi"]
+    return read_errors(decode / f"wer_{best['lmwt']}_{best['wip']}"), summary["wer"]["words"]

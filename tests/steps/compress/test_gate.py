@@ -1,0 +1,177 @@
+"""The gate, before a step that spoils a network."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from steps.compress import gate
+from utils.step import Step, UserError
+
+COPIED = ("final.keras", "config.json", "front_end.json", "final.mdl", "tree", "phones.txt")
+
+
+@pytest.fixture
+def errors(scored, tmp_path, monkeypatch):
+    """Errors that decoding and scoring find, in place of both; of the baseline's 20 of 24 words."""
+    errors = {"baseline": 20, "here": 20, "commands": []}
+    baseline = tmp_path / "baseline"
+    shutil.copytree(scored.baseline, baseline)
+
+    def put(decode, number):
+        for path in decode.glob("wer_*"):
+            path.write_text(re.sub(r"\[ \d+ /", f"[ {number} /", path.read_text()))
+
+    def run(command):
+        errors["commands"].append([str(c) for c in command])
+        shutil.copytree(scored.baseline, command[-1], dirs_exist_ok=True)
+        put(Path(command[-1]), errors["here"])
+
+    put(baseline, 20)
+    monkeypatch.setattr(gate, "run_command", run)
+    monkeypatch.setattr(scored, "baseline", baseline)
+    return errors
+
+
+@pytest.fixture
+def spoil(scored, tmp_path):
+    """A step; returns its status. .made counts how often a network was really made."""
+    def run(*argv):
+        step = Step(__file__, "Spoil a network.")
+        gate.add_options(step, max_rise=0.05)
+        step.add("--tilt", type=float, default=0.0)
+        step.add("dir")
+        args = step.parse(["--nj", "1", *argv, tmp_path / "out"])
+        inputs = [scored.network / name for name in COPIED]
+        if step.up_to_date(args.dir, inputs + gate.inputs_of(args)):
+            return 0
+
+        def make(out):
+            run.made += 1
+            for name in COPIED:
+                shutil.copyfile(scored.network / name, out / name)
+            priors = np.array((scored.network / "priors").read_text().split()[1:-1], float)
+            priors *= np.exp(args.tilt * np.arange(len(priors)))
+            (out / "priors").write_text(f" [ {' '.join(map(str, priors))} ]\n")
+            return {"method": "spoil"}
+        gate.deliver(step, inputs, make, "a smaller --tilt")
+        return step.finish("done")
+
+    run.made, run.dir = 0, tmp_path / "out"
+    return run
+
+
+def about(directory):
+    return json.loads((directory / "compress.json").read_text())
+
+
+def test_what_hears_as_before_passes(spoil, scored, capsys):
+    assert spoil("--baseline", scored.baseline) == 0
+    made = about(spoil.dir)
+    verdict = made.pop("gate")
+    assert made == {"method": "spoil"}
+    assert verdict["passed"] is True
+    assert verdict["wer"] == verdict["baseline"]
+    assert verdict["allowed"] == pytest.approx(1.05 * verdict["baseline"], abs=1e-3)
+    assert verdict["dev"] == str(scored.dev)
+    assert sorted(p.name for p in spoil.dir.iterdir()) == sorted(
+        [*COPIED, "priors", "compress.json", ".done"])
+    capsys.readouterr()
+    assert spoil("--baseline", scored.baseline) == 0
+    assert "up to date" in capsys.readouterr().err
+    assert spoil.made == 1
+
+
+def test_the_baseline_says_how_it_is_decoded(spoil, scored, errors):
+    spoil("--baseline", scored.baseline)
+    decoding, scoring = errors["commands"]
+    assert {"--acwt=0.1", "--beam=13.0"} <= set(decoding)
+    assert decoding[-3:-1] == [str(scored.graph), str(scored.dev)]
+    assert {"--word-ins-penalty=0.0", "--min-lmwt=7"} <= set(scoring)
+    assert scoring[-3:-1] == [str(scored.dev), str(scored.graph)]
+
+
+def test_a_network_that_is_deaf_is_refused(spoil, scored):
+    with pytest.raises(UserError, match=r"refused: WER 100.00 % .* 0.00 % is allowed"):
+        spoil("--tilt", "9", "--baseline", scored.baseline)
+
+
+@pytest.mark.parametrize(("here", "passed"), [(19, True), (20, True), (21, True), (22, False)])
+def test_the_rise_is_relative(spoil, scored, errors, here, passed):
+    errors["here"] = here
+    spoil("--baseline", scored.baseline, "--no-gate", "--max-wer-rise", "0.05")
+    verdict = about(spoil.dir)["gate"]
+    assert verdict["passed"] is passed
+    assert verdict["errors"] == here
+    assert verdict["baseline"] == pytest.approx(100 * 20 / 24, abs=1e-4)
+    assert verdict["allowed"] == pytest.approx(100 * 21 / 24, abs=1e-4)
+
+
+def test_what_hears_worse_is_refused_and_kept_aside(spoil, scored, errors, capsys):
+    errors["here"] = 24
+    with pytest.raises(UserError) as refused:
+        spoil("--baseline", scored.baseline)
+    line = str(refused.value)
+    assert "\n" not in line
+    assert f"{spoil.dir}: refused: WER 100.00 %" in line
+    assert "is allowed (try a smaller --tilt, or --max-wer-rise above 0.05, or --no-gate)" in line
+    assert [p.name for p in spoil.dir.iterdir()] == [".candidate"]
+
+    with pytest.raises(UserError, match="refused"):
+        spoil("--baseline", scored.baseline)
+    assert spoil("--baseline", scored.baseline, "--no-gate") == 0
+    assert spoil.made == 1
+    assert "WARNING: kept because of --no-gate: WER" in capsys.readouterr().err
+    verdict = about(spoil.dir)["gate"]
+    assert verdict["passed"] is False
+    assert verdict["wer"] > verdict["allowed"]
+    assert not (spoil.dir / ".candidate").exists()
+
+
+def test_a_higher_limit_lets_it_pass(spoil, scored, errors):
+    errors["here"] = 24
+    with pytest.raises(UserError, match="refused"):
+        spoil("--baseline", scored.baseline)
+    assert spoil("--baseline", scored.baseline, "--max-wer-rise", "0.2") == 0
+    assert about(spoil.dir)["gate"]["passed"] is True
+    assert spoil.made == 1
+
+
+def test_another_candidate_is_not_mistaken_for_this_one(spoil, scored, errors):
+    errors["here"] = 24
+    with pytest.raises(UserError, match="refused"):
+        spoil("--baseline", scored.baseline)
+    errors["here"] = 20
+    assert spoil("--tilt", "1", "--baseline", scored.baseline) == 0
+    assert spoil.made == 2
+
+
+def test_a_network_that_is_not_finished_leaves_nothing(spoil, scored, monkeypatch):
+    def full(*_):
+        raise OSError("no space left")
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(OSError, match="no space"):
+        spoil("--baseline", scored.baseline)
+    assert list(spoil.dir.iterdir()) == []
+
+
+def test_without_a_baseline_it_is_said_loudly(spoil, capsys):
+    assert spoil() == 0
+    assert about(spoil.dir)["gate"] == {"passed": None}
+    assert "WARNING: no --baseline, so the gate was not run" in capsys.readouterr().err
+
+
+def test_what_cannot_be_measured_is_told_first(spoil, scored, tmp_path):
+    with pytest.raises(UserError, match="--dev: needs --baseline"):
+        spoil("--dev", scored.dev)
+    with pytest.raises(UserError, match="is no decode directory that was scored"):
+        spoil("--baseline", tmp_path)
+    with pytest.raises(UserError, match=r"nowhere/feats.scp: no such file \(name another"):
+        spoil("--baseline", scored.baseline, "--dev", "nowhere")
+    with pytest.raises(UserError, match=r"nowhere/HCLG.fst: no such file"):
+        spoil("--baseline", scored.baseline, "--graph", "nowhere")
+    assert not Path(spoil.dir).exists()
+    assert spoil.made == 0
