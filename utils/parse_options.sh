@@ -11,8 +11,8 @@
 # underscores), and only one that is there already. --help prints the recipe's head comment, its
 # options with their comments and defaults, and its stages.
 # begin N "title": whether stage N is to run; says so on stderr. Where the recipe has a variable exp,
-# each stage that ends leaves a line in $exp/stages.tsv: number, title, start and end in seconds
-# since 1970, exit status.
+# each stage that ends, well or not, leaves a line in $exp/stages.tsv: number, title, start and end
+# in seconds since 1970.
 
 parse_options() {
   local recipe=${BASH_SOURCE[1]} option name value
@@ -50,19 +50,19 @@ parse_options() {
 }
 
 begin() {
-  _end_stage 0
+  _end_stage
   if ((10#$1 < 10#$stage || 10#$1 > 10#$stop_stage)); then
     return 1
   fi
   printf '== %s %s (%(%H:%M:%S)T)\n' "$1" "$2" -1 >&2
   printf -v _stage_begun '%s\t%s\t%(%s)T' "$1" "$2" -1
-  if [[ -z $(trap -p EXIT) ]]; then trap '_end_stage $?' EXIT; fi
+  if [[ -z $(trap -p EXIT) ]]; then trap _end_stage EXIT; fi
 }
 
-# Notes the end of the stage that has begun, if one has: _end_stage <exit status>
+# Notes the end of the stage that has begun, if one has.
 _end_stage() {
   if [[ -n ${_stage_begun:-} && -n ${exp:-} ]] && mkdir -p "$exp"; then
-    printf '%s\t%(%s)T\t%s\n' "$_stage_begun" -1 "$1" >>"$exp/stages.tsv"
+    printf '%s\t%(%s)T\n' "$_stage_begun" -1 >>"$exp/stages.tsv"
   fi
   _stage_begun=
 }

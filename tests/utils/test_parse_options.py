@@ -99,10 +99,10 @@ def test_stages_that_ended_are_noted_run_after_run(tmp_path):
     for options in (["--stop-stage", "0"], ["--stage", "8", "--stop-stage", "8"], ["--stage", "8"]):
         subprocess.run(["bash", script, *options], capture_output=True, check=False)
     rows = [line.split("\t") for line in (tmp_path / "exp/stages.tsv").read_text().splitlines()]
-    assert [(row[0], row[1], row[4]) for row in rows] == [
-        ("0", "download", "0"), ("08", 'graft "en" onto each target', "0"),
-        ("08", 'graft "en" onto each target', "0"), ("10", "score", "3")]
-    assert all(int(row[2]) <= int(row[3]) < int(row[2]) + 60 for row in rows)
+    assert [row[:2] for row in rows] == [
+        ["0", "download"], ["08", 'graft "en" onto each target'],
+        ["08", 'graft "en" onto each target'], ["10", "score"]]
+    assert all(int(row[2]) <= int(row[3]) < int(row[2]) + 60 and len(row) == 4 for row in rows)
 
 
 def test_a_stage_that_is_interrupted_is_noted_too(tmp_path):
@@ -113,8 +113,8 @@ def test_a_stage_that_is_interrupted_is_noted_too(tmp_path):
     assert [run.stdout.readline() for _ in range(2)][1] == b"eight\n"
     os.killpg(run.pid, signal.SIGINT)   # as Ctrl-C does
     run.communicate(timeout=20)
-    last = (tmp_path / "exp/stages.tsv").read_text().splitlines()[-1].split("\t")
-    assert (last[0], last[4]) == ("08", "130")
+    assert run.returncode == -signal.SIGINT
+    assert (tmp_path / "exp/stages.tsv").read_text().splitlines()[-1].startswith("08\t")
 
 
 def test_without_exp_nothing_is_noted(recipe, tmp_path):
