@@ -45,11 +45,10 @@ def main(argv=None):
         inputs += [Path(args.soft_targets) / name for name in ("post.scp", "post.json")]
     if step.up_to_date(args.dir, inputs):
         return 0
-    team = workers.join(step)
+    checkpoints, team = training.checkpoints_of(step), workers.join(step)
     sizes, options = training.parse_sizes(args.arch, args.sizes), training.trainer_options(args)
     if workers.wanted(args):
         return workers.run(step, args.dir)
-    checkpoints = Path(args.dir) / "checkpoints"
     language = training.LanguageData(args, args.data, args.alidir,
                                      workers.scratch_of(args, checkpoints))
     soft = read_soft_targets(args.soft_targets, language, sizes["subsampling"])

@@ -53,7 +53,7 @@ def main(argv=None):
         return 0
     if args.backoff == 0:
         raise UserError("--backoff", "is 0", "some of it lets chunks begin anywhere")
-    options = training.trainer_options(args)
+    checkpoints, options = training.checkpoints_of(step), training.trainer_options(args)
 
     from steps.nnet.architectures import output_of
     from steps.nnet.mmi import MmiLearner, chain_of, count_pairs
@@ -61,7 +61,6 @@ def main(argv=None):
     from steps.nnet.trainer import Task, Trainer
     seed(args.seed)
     network = read_network(args.network)
-    checkpoints = Path(args.dir) / "checkpoints"
     language = training.LanguageData(args, args.data, args.alidir, checkpoints,
                                      read_front_end(args.network))
     check_tree(args, network.config, language)

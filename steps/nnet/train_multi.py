@@ -40,11 +40,10 @@ def main(argv=None):
     if step.up_to_date(args.dir, [path for pair in languages.values()
                                   for path in training.inputs_of(*pair)]):
         return 0
-    team = workers.join(step)
+    checkpoints, team = training.checkpoints_of(step), workers.join(step)
     sizes, options = training.parse_sizes(args.arch, args.sizes), training.trainer_options(args)
     if workers.wanted(args):
         return workers.run(step, args.dir)
-    checkpoints = Path(args.dir) / "checkpoints"
     parts = {name: training.LanguageData(args, *pair,
                                          workers.scratch_of(args, checkpoints) / name)
              for name, pair in languages.items()}

@@ -102,6 +102,14 @@ def check_inputs(data, alidir):
             raise UserError(path, "no such file", do)
 
 
+def checkpoints_of(step):
+    """Where a training step keeps its checkpoints; --force begins anew, without a killed one's."""
+    directory = Path(step.args.dir) / "checkpoints"
+    if step.args.force and not step.is_job:
+        shutil.rmtree(directory, ignore_errors=True)
+    return directory
+
+
 def key_of(options, inputs):
     """What must be the same for a training to go on from a checkpoint."""
     text = json.dumps([options, inputs], sort_keys=True, default=str)

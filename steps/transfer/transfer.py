@@ -40,8 +40,8 @@ def main(argv=None):
     if step.up_to_date(args.dir, target.inputs_of(args)):
         return 0
     started, out_dir, options = time.time(), Path(args.dir), target.checked_options(args)
-    source = initial.Source(args.source)
-    language = target.read_target(args, source, out_dir / "checkpoints")
+    checkpoints, source = training.checkpoints_of(step), initial.Source(args.source)
+    language = target.read_target(args, source, checkpoints)
     plan = target.plan_of(args, source, language)
     scratch = report.scratch_loss(args.scratch, args.alidir) if args.scratch else None
     joint = initial.make_initial(out_dir / "initial", target.initial_key(step), source, plan)
@@ -67,7 +67,7 @@ def main(argv=None):
             "num_params": grown.config["num_params"], "num_trained": grown.num_trained,
             "held_out_loss": losses, "warnings": warnings,
             "seconds": round(time.time() - started, 2)}, indent=1) + "\n")
-    shutil.rmtree(out_dir / "checkpoints", ignore_errors=True)
+    shutil.rmtree(checkpoints, ignore_errors=True)
     report.tell(warnings)
     trained = f"{training.summary_of(rows)}, " if rows else ""
     return step.finish(f"{args.dir}: {trained}{grown.num_trained} of "

@@ -116,6 +116,15 @@ def test_another_seed_and_other_options_begin_anew(speech, mono_ali, trained, tm
     assert first["loss"] != trained.rows[0]["loss"]
 
 
+def test_force_begins_anew(speech, mono_ali, tmp_path, monkeypatch, capsys):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(checkpoints, "mean_weights", interrupt)
+        run(speech, mono_ali, tmp_path, "--num-epochs", "1")
+    capsys.readouterr()
+    run(speech, mono_ali, tmp_path, "--num-epochs", "1", "--force")
+    assert "goes on from" not in capsys.readouterr().err
+
+
 def test_xla_gives_what_is_the_same_but_for_rounding(speech, mono_ali, tmp_path):
     found = {}
     for xla in ("true", "false"):
