@@ -13,7 +13,6 @@ place in the sentence, all of the lattice's paths aligned with it by edit distan
 e.g. steps/decode/lattice_to_ctm.py --lmwt 12 data/test exp/tri1/graph exp/tri1/decode_test
 """
 
-import json
 from pathlib import Path
 
 from utils.step import Step, UserError, log
@@ -54,30 +53,22 @@ def main(argv=None):
 
 def ctm_rows(files, data, lang, model, args):
     """Lines of the CTM, sorted by recording, channel and time; and utterances without alignment."""
-    from steps.decode.confidence import word_confidences
     from steps.decode.lattice import read_lattices
-    from steps.decode.word_times import label_segments, word_segments
+    from steps.decode.word_times import frame_shift, timed_words
     from steps.hmm.model import read_transitions
     transitions = read_transitions(model / "final.mdl")
-    front_end = model / "front_end.json"
-    shift = (json.loads(front_end.read_text("utf-8")) if front_end.is_file() else {}).get(
-        "feats", {}).get("frame_shift", 0.01)
+    shift = frame_shift(model)
     rows, unaligned = [], []
     for path in files:
         for utt, lattice in read_lattices(path):
-            arcs, _ = lattice.best_arcs(args.lmwt, args.wip)
-            words = [w for w in lattice.olabel[arcs].tolist() if w]
-            tids = [t for t in lattice.ilabel[arcs].tolist() if t]
-            segments = word_segments(words, tids, transitions, lang) if tids else []
-            if segments is None:
+            words, aligned = timed_words(lattice, args.lmwt, args.wip, transitions, lang)
+            if not aligned:
                 unaligned.append(utt)
-                segments = label_segments(lattice, arcs)
-            confidences = word_confidences(lattice, words, 1.0 / args.lmwt)
             recording, offset, _ = data.segment(utt)
             channel = (data.channel(recording) or 0) + 1
             rows += [(recording, channel, offset + start * shift, (end - start) * shift,
                       lang.word_symbols[word], confidence)
-                     for (word, start, end), confidence in zip(segments, confidences, strict=True)]
+                     for word, start, end, confidence in words]
     rows.sort(key=lambda row: row[:3])
     d = args.decimals
     return [f"{recording} {channel} {start:.{d}f} {length:.{d}f} {word} {confidence:.{d}f}"

@@ -1,6 +1,35 @@
 """Words of a decoded path with their frames, from its transition-ids."""
 
+import json
+from pathlib import Path
+
 from utils.lang.word_align import align_words
+
+
+def frame_shift(model):
+    """Seconds between the frames of a model directory's features."""
+    front_end = Path(model) / "front_end.json"
+    options = json.loads(front_end.read_text("utf-8")) if front_end.is_file() else {}
+    return options.get("feats", {}).get("frame_shift", 0.01)
+
+
+def timed_words(lattice, lmwt, wip, transitions, lang):
+    """Words of a lattice's best path with their frames and confidences.
+
+    returns  [(word, first frame, end frame, confidence)]; whether the frames are those of the
+             words' phones, and not only where the lattice's arcs have the words
+    """
+    from steps.decode.confidence import word_confidences
+    arcs, _ = lattice.best_arcs(lmwt, wip)
+    words = [w for w in lattice.olabel[arcs].tolist() if w]
+    tids = [t for t in lattice.ilabel[arcs].tolist() if t]
+    segments = word_segments(words, tids, transitions, lang) if tids else []
+    aligned = segments is not None
+    if not aligned:
+        segments = label_segments(lattice, arcs)
+    confidences = word_confidences(lattice, words, 1.0 / lmwt)
+    return [(*segment, float(confidence))
+            for segment, confidence in zip(segments, confidences, strict=True)], aligned
 
 
 def phone_segments(tids, transitions):
