@@ -14,11 +14,12 @@ from utils.data.download import fetch_corpus
 from utils.step import Step, UserError
 
 URL = "https://github.com/cmusphinx/an4/archive/HEAD.tar.gz"
+LICENCE = "free for any use, see the corpus's LICENSE"
 WANTED = ["etc/", "wav/", "LICENSE", "README"]
 
 
 def main(argv=None):
-    return fetch_corpus(Step(__file__, __doc__), argv, "an4", URL, WANTED, check)
+    return fetch_corpus(Step(__file__, __doc__), argv, "an4", URL, WANTED, check, LICENCE)
 
 
 def check(archive, directory):

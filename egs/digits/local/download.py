@@ -16,11 +16,12 @@ from utils.data.download import fetch_corpus
 from utils.step import Step, UserError
 
 URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/HEAD.tar.gz"
+LICENCE = "CC BY-SA 4.0"
 WANTED = ["recordings/", "metadata.py", "LICENSE", "README"]
 
 
 def main(argv=None):
-    return fetch_corpus(Step(__file__, __doc__), argv, "fsdd", URL, WANTED, check)
+    return fetch_corpus(Step(__file__, __doc__), argv, "fsdd", URL, WANTED, check, LICENCE)
 
 
 def check(archive, directory):

@@ -15,11 +15,12 @@ from utils.data.download import fetch_corpus
 from utils.step import Step, UserError
 
 URL = "https://github.com/besacier/mboshi-french-parallel-corpus/archive/HEAD.tar.gz"
+LICENCE = "made available to the community for research"
 WANTED = ["full_corpus_newsplit/train/", "full_corpus_newsplit/dev/", "LICENSE", "README"]
 
 
 def main(argv=None):
-    return fetch_corpus(Step(__file__, __doc__), argv, "mboshi", URL, WANTED, check)
+    return fetch_corpus(Step(__file__, __doc__), argv, "mboshi", URL, WANTED, check, LICENCE)
 
 
 def check(archive, directory):

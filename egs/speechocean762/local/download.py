@@ -15,11 +15,13 @@ from utils.data.tables import read_table
 from utils.step import Step, UserError
 
 URL = "https://www.openslr.org/resources/101/speechocean762.tar.gz"
+LICENCE = "CC BY 4.0"
 WANTED = ["train/", "test/", "WAVE/", "resource/", "LICENSE", "README"]
 
 
 def main(argv=None):
-    return fetch_corpus(Step(__file__, __doc__), argv, "speechocean762", URL, WANTED, check)
+    return fetch_corpus(Step(__file__, __doc__), argv, "speechocean762", URL, WANTED, check,
+                        LICENCE)
 
 
 def check(archive, directory):
