@@ -55,6 +55,21 @@ def normalise(feats, stats, norm_vars=False):
     return feats + offset if scale is None else feats * scale + offset
 
 
+def apply_cmvn(feats, front_end, stats=None):
+    """Normalise as a front_end.json says.
+
+    feats    float32 (num_frames, dim)
+    stats    float64 (2, dim + 1) of the speaker, where its "cmvn" is "speaker"
+    returns  float32 (num_frames, dim)
+    """
+    how, norm_vars = front_end["cmvn"], front_end.get("norm_vars", False)
+    if how == "none":
+        return feats
+    if how == "sliding":
+        return sliding_cmvn(feats, norm_vars=norm_vars)
+    return normalise(feats, accumulate(feats) if how == "utterance" else stats, norm_vars)
+
+
 def sliding_cmvn(feats, window=600, center=True, norm_vars=False, min_window=100):
     """Normalise each frame by the frames around it, as Kaldi's apply-cmvn-sliding.
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from steps.features.archive import MatrixReader
-from steps.features.cmvn import accumulate, affine, sliding_cmvn
-from steps.features.transform import add_deltas, apply_affine, splice
+from steps.features.cmvn import apply_cmvn
+from steps.features.transform import apply_affine, in_context
 from utils.step import UserError
 
 CMVN = ("speaker", "utterance", "sliding", "none")
@@ -82,11 +82,7 @@ class FeaturePipeline:
 
         returns  float32 (num_frames, dim), C-contiguous
         """
-        feats = self._normalised(utt)
-        if self.front_end.get("deltas"):
-            feats = add_deltas(feats, order=self.front_end["deltas"])
-        if self.front_end.get("splice"):
-            feats = splice(feats, *self.front_end["splice"])
+        feats = in_context(self._normalised(utt), self.front_end)
         if self.lda is not None:
             feats = apply_affine(feats, self.lda)
         if self.transforms is not None:
@@ -97,25 +93,16 @@ class FeaturePipeline:
         return np.ascontiguousarray(feats, np.float32)
 
     def _normalised(self, utt):
-        feats, how = self.raw(utt), self.front_end["cmvn"]
-        norm_vars = self.front_end.get("norm_vars", False)
-        if how == "none":
-            return feats
-        if how == "sliding":
-            return sliding_cmvn(feats, norm_vars=norm_vars)
-        if how == "utterance":
-            offset, scale = affine(accumulate(feats), norm_vars)
-        else:
-            offset, scale = self._speaker_affine(self.data.utt2spk[utt], norm_vars)
-        return feats + offset if scale is None else feats * scale + offset
+        by_speaker = self.front_end["cmvn"] == "speaker"
+        return apply_cmvn(self.raw(utt), self.front_end,
+                          self._stats(self.data.utt2spk[utt]) if by_speaker else None)
 
-    def _speaker_affine(self, spk, norm_vars):
+    def _stats(self, spk):
         if spk not in self._cmvn:
             if spk not in self.data.cmvn_scp:
                 raise UserError(f"{self.data.path}/cmvn.scp", f"has no speaker {spk}",
                                 "run steps/features/compute_cmvn.py")
-            stats = self._reader.read(self.data.cmvn_scp[spk])
-            self._cmvn[spk] = affine(stats, norm_vars)
+            self._cmvn[spk] = self._reader.read(self.data.cmvn_scp[spk])
         return self._cmvn[spk]
 
 

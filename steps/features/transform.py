@@ -9,6 +9,15 @@ import functools
 import numpy as np
 
 
+def in_context(feats, front_end):
+    """Deltas and splicing, as a front_end.json says; float32 (num_frames, dim) in and out."""
+    if front_end.get("deltas"):
+        feats = add_deltas(feats, order=front_end["deltas"])
+    if front_end.get("splice"):
+        feats = splice(feats, *front_end["splice"])
+    return feats
+
+
 def add_deltas(feats, order=2, window=2):
     """Static features followed by their time derivatives, as Kaldi's add-deltas.
 
