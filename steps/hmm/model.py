@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from steps.hmm import gmm
 from steps.hmm.transitions import make_transitions
 from utils.lang.langdir import read_symbols
 from utils.step import UserError, write_atomic
@@ -32,6 +31,7 @@ def write_transitions(path, transitions):
 
 def read_model(path):
     """(TransitionModel, Gmm) of a final.mdl."""
+    from steps.hmm import gmm  # compiled code, which transitions alone do without
     header, arrays = _read(path, (FORMAT,))
     return _transitions(header, arrays), gmm.from_arrays(arrays)
 

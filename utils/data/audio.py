@@ -73,7 +73,7 @@ def audio_info(rxfilename):
         samples, rate = load(source)
         count, channels = samples.shape
     else:
-        with _open(source) as file:
+        with open_sound(source) as file:
             count, rate, channels = file.frames, file.samplerate, file.channels
     for name, value in filters:
         count = speed_length(count, value) if name == "speed" else count
@@ -199,7 +199,7 @@ def read_part(rxfilename, start, seconds):
         samples, rate = load(rxfilename.strip())
         at, count = round(start * rate), math.ceil(seconds * rate) + 1
     else:
-        with _open(source) as file:
+        with open_sound(source) as file:
             rate, count = file.samplerate, math.ceil(seconds * file.samplerate) + 1
             at = round(start * rate) % file.frames
             if at + count <= file.frames:
@@ -215,7 +215,7 @@ def read_part(rxfilename, start, seconds):
 def load(rxfilename, stdin=subprocess.DEVNULL):
     """float32 (num_samples, num_channels) and the rate; stdin is for the command of a pipe"""
     source, filters = split_filters(rxfilename)
-    file = _open(io.BytesIO(_run(source, stdin)) if source.endswith("|") else source, source)
+    file = open_sound(io.BytesIO(_run(source, stdin)) if source.endswith("|") else source, source)
     with file:
         samples, rate = _decode(file, source), file.samplerate
     return apply_filters(samples, rate, filters), rate
@@ -234,7 +234,11 @@ def _decode(file, name, count=-1):
     return samples
 
 
-def _open(source, name=None):
+def open_sound(source, name=None):
+    """soundfile.SoundFile of a file's path or of bytes; AudioError if it is none, or a broken one.
+
+    name  what an error calls it, by default the path; commands are not run here
+    """
     name = source if name is None else name
     if isinstance(source, str) and not os.path.isfile(source):  # noqa: PTH113 (\0 is no error)
         raise _broken(name, *_why(name, source))
