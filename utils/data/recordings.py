@@ -1,0 +1,80 @@
+"""The sound files of a folder, found by what a table of transcripts calls them."""
+
+import os
+import unicodedata
+from pathlib import Path
+
+from utils.step import UserError
+
+SOUND = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd",
+         ".w64", ".rf64", ".caf", ".sph"}
+NOT_READ = {".m4a", ".wma", ".aac", ".webm", ".mp4", ".amr", ".3gp", ".mkv", ".mov", ".avi"}
+
+
+class Recordings:
+    """.paths: sorted list of the folder's sound files; .not_read: those that must be converted."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder).resolve()
+        if not self.folder.is_dir():
+            raise UserError(folder, "no such folder of recordings")
+        self.paths, self.not_read, self._names, self._stems = [], [], {}, {}
+        for top, folders, names in os.walk(self.folder, followlinks=True):
+            folders.sort()
+            for name in sorted(names):
+                path = Path(top) / name
+                suffix = path.suffix.lower()
+                if name.startswith(".") or suffix not in SOUND | NOT_READ:
+                    continue
+                (self.paths if suffix in SOUND else self.not_read).append(path)
+        for path in self.paths:
+            self._names.setdefault(_key(path.name), []).append(path)
+            self._stems.setdefault(_key(path.stem), []).append(path)
+        self.paths.sort()
+
+    def check(self):
+        """UserError if there is nothing to read."""
+        if not self.paths:
+            other = f", but {len(self.not_read)} such as {self.not_read[0].name}, which cannot " \
+                    "be read" if self.not_read else ""
+            raise UserError(self.folder, f"no sound files{other}",
+                            "convert them: ffmpeg -i IN OUT.wav" if other
+                            else f"expected {' '.join(sorted(SOUND)[:8])} ...")
+
+    def find(self, name, beside=None):
+        """(path, None), or (None, why not): by path, else by name, else by name without suffix.
+
+        beside: another folder that paths may be relative to
+        """
+        name = name.strip().replace("\\", "/")
+        if not name:
+            return None, "no recording is named"
+        for base in (self.folder, *([Path(beside)] if beside else [])):
+            path = base / name
+            if path.suffix.lower() in SOUND and path.is_file():
+                return path.resolve(), None
+        last = name.rsplit("/", 1)[-1]
+        stem = Path(last).stem if Path(last).suffix.lower() in SOUND | NOT_READ else last
+        found = self._names.get(_key(last)) or self._stems.get(_key(stem), [])
+        # Of several of one name, the one whose folders are those of the name, if that is one.
+        tail = _key(name).rsplit(".", 1)[0] if _key(name).endswith(tuple(SOUND)) else _key(name)
+        best = [p for p in found if _key(p.with_suffix("")).endswith(f"/{tail}")] or found
+        if len(best) == 1:
+            return best[0], None
+        if best:
+            return None, f"{name} may be {best[0].relative_to(self.folder)} or " \
+                         f"{best[1].relative_to(self.folder)}"
+        return None, f"no recording {name} in {self.folder}"
+
+    def like(self, path):
+        """As find, for a transcript in a file of its own: the sound beside it goes first."""
+        for suffix in sorted(SOUND):
+            for beside in (path.with_suffix(suffix), path.with_suffix(suffix.upper())):
+                if beside.is_file():
+                    return beside.resolve(), None
+        return self.find(path.stem)
+
+
+def _key(name):
+    """Names compare composed, whatever the file system made of them, and in lower case."""
+    return unicodedata.normalize("NFC", str(name)).lower()
