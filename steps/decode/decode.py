@@ -4,7 +4,7 @@
 in   <graph>/HCLG.fst words.txt graph.json
      <data>/feats.scp cmvn.scp utt2spk
      <model>/final.mdl front_end.json               <model> is the directory above <decode>
-     <model>/final.mat, or final.keras config.json priors of a network
+     <model>/final.mat, or final.keras (model.tflite) config.json priors of a network
 out  <decode>/lat.JOB.gz     Kaldi's archive of lattices, pruned to the lattice beam; transition-ids
                              to words, acoustic costs unscaled
      <decode>/num_jobs, log/decode.JOB.log          words and log-likelihood of each utterance
@@ -56,10 +56,11 @@ def add_options(step):
 
 def inputs_of(args):
     """Files whose change makes a decode directory out of date."""
+    from steps.nnet.network import MODELS
     model, graph, data = model_of(args), Path(args.graph), Path(args.data)
     return [*(graph / f for f in ("HCLG.fst", "words.txt", "graph.json")),
             *(data / f for f in ("feats.scp", "cmvn.scp", "utt2spk", "feats.json")),
-            *(model / f for f in ("final.mdl", "front_end.json", "final.mat", "final.keras",
+            *(model / f for f in ("final.mdl", "front_end.json", "final.mat", *MODELS,
                                   "config.json", "priors"))]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from steps.features.pipeline import FeaturePipeline
 from steps.hmm.model import read_transitions
-from steps.nnet.network import read_config, read_network
+from steps.nnet.network import is_compiled, read_config, read_network
 from utils.step import UserError, log
 
 
@@ -45,10 +45,14 @@ def read_front_end(directory):
 def network_of(directory, num_jobs):
     """The Network, for one of num_jobs jobs; where there are several, each takes one thread.
 
-    GRAFT_THREADS in the environment is another number. To be called before TensorFlow is loaded.
+    GRAFT_THREADS in the environment is another number. To be called before TensorFlow is loaded,
+    which a LiteRT model does without.
     """
     if num_jobs > 1:
         os.environ.setdefault("GRAFT_THREADS", "1")
-    from steps.nnet.tf import devices
+    if is_compiled(directory):
+        from steps.nnet.litert import devices
+    else:
+        from steps.nnet.tf import devices
     log(f"{directory}: network on {devices()}")
     return read_network(directory)

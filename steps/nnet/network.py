@@ -1,4 +1,4 @@
-"""A network directory: the Keras model, what it was trained on, and how it scores speech.
+"""A network directory: the model, what it was trained on, and how it scores speech.
 
     network = read_network("exp/tdnn")
     scores = network.log_likes(feats)      # float32 (num_frames, num_pdfs), for the decoder
@@ -22,12 +22,13 @@ FILES = ("final.keras", "config.json", "front_end.json", "priors", "final.mdl", 
 NEEDED = ("feat_dim", "num_pdfs", "subsampling", "left_context", "right_context")
 PRIOR_FLOOR = 1e-7
 BLOCK = 3000          # frames that are scored at once
+MODELS = ("final.keras", "model.tflite")     # a network has one of them, the second without Keras
 RECURRENT = {"rnn", "gru", "lstm", "blstm"}
 
 
 def is_network(directory):
     """True if a directory is a network's and not a GMM's."""
-    return any((Path(directory) / name).is_file() for name in ("final.keras", "config.json"))
+    return any((Path(directory) / name).is_file() for name in (*MODELS, "config.json"))
 
 
 class Network:
@@ -110,14 +111,23 @@ def read_network(directory):
     if len(priors) != config["num_pdfs"]:
         raise UserError(directory / "priors", f"has {len(priors)} values, config.json "
                         f"{config['num_pdfs']} pdfs", "train the network again")
-    model = load_model(directory / "final.keras")
-    return Network(model, config, np.log(np.maximum(priors, PRIOR_FLOOR)).astype(np.float32))
+    log_priors = np.log(np.maximum(priors, PRIOR_FLOOR)).astype(np.float32)
+    if is_compiled(directory):
+        from steps.nnet.litert import LiteRtNetwork, read_litert_model
+        return LiteRtNetwork(read_litert_model(directory / "model.tflite"), config, log_priors)
+    return Network(load_model(directory / "final.keras"), config, log_priors)
+
+
+def is_compiled(directory):
+    """True if a network directory has a LiteRT model, which cannot be trained, and no Keras one."""
+    keras_file, litert_file = (Path(directory) / name for name in MODELS)
+    return litert_file.is_file() and not keras_file.is_file()
 
 
 def read_config(directory):
     """The dict of a network directory's config.json, whose other files must be there too."""
     directory = Path(directory)
-    for name in ("final.keras", "config.json", "priors"):
+    for name in (MODELS[is_compiled(directory)], "config.json", "priors"):
         if not (directory / name).is_file():
             raise UserError(directory / name, "no such file", "train a network with steps/nnet")
     try:

@@ -7,38 +7,15 @@ jobs on one machine; without it all cores are used. A GPU is used where TensorFl
 """
 
 import os
-import sys
-import tempfile
-from contextlib import contextmanager
+
+from utils.hushed import hushed
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-
-@contextmanager
-def _hushed():
-    """Keep what native code says on stderr while it starts; said after all if it fails.
-
-    TensorFlow tells of CPU instructions and of the GPU that is not there before it can be told not
-    to, in every job.
-    """
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as kept:
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            kept.seek(0)
-            os.write(stderr, kept.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-
-
-with _hushed():
+# Of CPU instructions and of a GPU that is not there it tells before it can be told not to.
+with hushed():
     import keras
     import tensorflow as tf
 
@@ -66,5 +43,5 @@ def devices():
     return f"{gpus} GPU" if gpus else f"{threads} CPU thread{'s' * (threads > 1)}"
 
 
-with _hushed():
+with hushed():
     _configure()
