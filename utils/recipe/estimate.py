@@ -6,16 +6,17 @@ of a Xeon; other machines differ by a factor of two, and lexicon and grammar mat
                        core-seconds for an hour of speech
     features           8 once; 60 for networks, which hear copies at three speeds
     mono to tri3b      400   (AN4: 126 s on two cores for 0.7 hours; speechocean762: at most 470)
-    decoding, scoring  2000 for an hour of dev and test, all GMM systems; 500 a network
+    decoding, scoring  1500 for an hour of dev and test, all GMM systems (AN4: 840 with its few
+                       words); 500 a network
     an epoch           80    (AN4: 28 s on two cores for 2.1 hours at three speeds)
-    starting           300 in all, and as much for a first compilation
+    starting           100 in all
 """
 
 from dataclasses import dataclass
 
 FEATURES, NNET_FEATURES, GMM = 8.0, 60.0, 400.0
-DECODE_GMM, DECODE_NNET, EPOCH = 2000.0, 500.0, 80.0
-FIXED = 300.0
+DECODE_GMM, DECODE_NNET, EPOCH = 1500.0, 500.0, 80.0
+FIXED = 100.0
 JOB_MEMORY, NETWORK_MEMORY = 0.7, 1.6      # GB
 ENVIRONMENT = 2.7                          # GB of .venv
 DISK_MFCC, DISK_NNET, DISK_DECODE, DISK_SYSTEMS = 0.02, 0.18, 0.6, 0.15   # GB an hour
@@ -59,7 +60,7 @@ def estimate(train, held_out, epochs=None, networks=2, nj=2, cores=2):
 def told(minutes):
     """7 minutes, 2 hours, 3 days"""
     if minutes < 90:
-        return f"{max(1, round(minutes))} minutes"
+        return f"{round(minutes)} minutes" if minutes >= 1.5 else "1 minute"
     if minutes < 36 * 60:
         return f"{minutes / 60:.1f} hours"
     return f"{minutes / 1440:.1f} days"
