@@ -1,13 +1,14 @@
 """From a decoded path of transition-ids to words with times and confidences.
 
-A word's confidence compares its phones with all others in their places: exp of the sum over its
-phones of
+A word's confidence compares its phones with all others in their places: exp of SHARPNESS times the
+sum over its phones of
 
     score of the phone's frames - best score that any phone has in the same HMM states and frames
 
 where scores are scaled as in decoding. This is the goodness of pronunciation (Witt and Young
 2000, "Phone-level pronunciation scoring and assessment") without its division by the length, so
-that a word is as sure as its least sure phones; 1 where no phone would fit better anywhere.
+that a word is as sure as its least sure phones; 1 where no phone would fit better anywhere. The
+search keeps no lattice, of which steps/decode has posteriors: that takes several times as long.
 """
 
 from typing import NamedTuple
@@ -15,6 +16,12 @@ from typing import NamedTuple
 import numpy as np
 
 from steps.decode.word_times import phone_segments, word_segments
+from utils.lang.subwords import word_spans
+
+# Fitted to two development sets, 1199 words of which 37 are wrong: normalised cross entropy 0.30
+# and 0.20, where lattices' posteriors have 0.30 and 0.56; areas under the ROC 0.90 and 0.96, theirs
+# 0.90 and 0.99.
+SHARPNESS = 0.1
 
 
 class Word(NamedTuple):
@@ -30,11 +37,12 @@ class WordTimes:
     """Times and confidences in the terms of one model.
 
     transitions  TransitionModel
-    lang         LangDir, or one with align_lexicon, optional_silence, word_symbols
+    lang         LangDir; with bpe.model its words are subwords, which are joined
     """
 
     def __init__(self, transitions, lang):
         self.transitions, self.lang = transitions, lang
+        self._subwords = (lang.path / "bpe.model").is_file()
         phones = np.array([lang.phone(p) for p in range(len(lang.phone_symbols))])
         _, base = np.unique(phones, return_inverse=True)   # without positions in words
         tids = np.arange(1, transitions.num_tids + 1)
@@ -64,10 +72,10 @@ class WordTimes:
         starts = np.array([start for _, start, _ in phones])
         result = []
         for word, start, end in segments:
-            inside = (starts >= start) & (starts < end)
+            sum_inside = sureness[(starts >= start) & (starts < end)].sum()
             result.append(Word(self.lang.word_symbols[word], offset + start * shift,
-                               offset + end * shift, float(np.exp(sureness[inside].sum()))))
-        return result
+                               offset + end * shift, float(np.exp(SHARPNESS * sum_inside))))
+        return joined(result) if self._subwords else result
 
     def _sureness(self, tids, phones, scores):
         """Of each phone, own score less the best of any phone; float64 (num_phones,), at most 0."""
@@ -84,6 +92,13 @@ class WordTimes:
             return np.zeros(0)
         return np.minimum(np.add.reduceat(own.astype(np.float64), starts)
                           - np.add.reduceat(rivals, starts, axis=0).max(axis=1), 0.0)
+
+
+def joined(units):
+    """The Words that subwords make up, as sure as all their parts together."""
+    return [Word(word, units[first].start, units[end - 1].end,
+                 float(np.prod([unit.confidence for unit in units[first:end]])))
+            for word, first, end in word_spans([unit.word for unit in units])]
 
 
 def _label_segments(path, num_frames):

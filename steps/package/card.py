@@ -1,0 +1,101 @@
+"""The card: what a package was made from, how well it hears, and what to be careful about."""
+
+import json
+import time
+from pathlib import Path
+
+from utils.step import VERSION, UserError
+
+
+def card_of(plan, made_of):
+    """The dict of card.json.
+
+    plan     contents.Plan;  made_of  {"bytes": {part: bytes}}
+    """
+    args, config = plan.args, plan.config
+    card = {"name": args.name or Path(args.package).name, "language": args.language,
+            "corpus": args.corpus, "licence": args.licence,
+            "about": Path(args.about).read_text("utf-8") if args.about else "",
+            "date": time.strftime("%Y-%m-%d"), "version": VERSION,
+            "network": {k: config.get(k) for k in ("arch", "num_params", "macs_per_second",
+                                                   "num_pdfs", "subsampling")},
+            "features": {k: plan.front_end["feats"][k] for k in
+                         ("kind", "feat_dim", "sample_rate", "frame_shift")},
+            "cmvn": plan.front_end["cmvn"], "compressed": plan.compress,
+            "search": {**plan.search, "wip": plan.wip}, **made_of,
+            "adaptable": plan.trainable is not None,
+            "wer": [row for decode in args.decode for row in wer_rows(decode)]}
+    return {**card, "warnings": warnings(plan, card)}
+
+
+def wer_rows(decode):
+    """[{"set", "group", "wer", "words", "low", "high"}] of a scored decode directory.
+
+    Groups are those of scoring/by_*, whose lines read `%WER 9.87 [ 76 / 770, ... ]  95 % 7.09 to
+    12.96  accent fr, 120 utterances`.
+    """
+    scoring = Path(decode) / "scoring"
+    if not (scoring / "summary.json").is_file():
+        raise UserError(scoring / "summary.json", "no such file", "score it: steps/score/score.py")
+    whole = json.loads((scoring / "summary.json").read_text("utf-8"))["wer"]
+    low, high = whole["interval"]
+    rows = [{"set": str(decode), "group": "all", "wer": round(whole["percent"], 2),
+             "words": whole["words"], "low": round(low, 2), "high": round(high, 2)}]
+    for path in sorted(scoring.glob("by_*")):
+        for line in path.read_text("utf-8").splitlines():
+            fields = line.split()
+            if fields[:1] != ["%WER"] or "]" not in fields or "%" not in fields:
+                continue
+            at = fields.index("%")
+            rows.append({"set": str(decode),
+                         "group": " ".join(fields[at + 4:]).rsplit(",", 1)[0],
+                         "wer": float(fields[1]), "words": int(fields[5].rstrip(",")),
+                         "low": float(fields[at + 1]), "high": float(fields[at + 3])})
+    return rows
+
+
+def warnings(plan, card):
+    """What a user must know, one sentence each."""
+    found = []
+    gate = plan.compress.get("gate") or {}
+    if gate.get("passed") is False:
+        found.append(f"This network was kept although compressing it cost more than allowed: WER "
+                     f"{gate['wer']:.2f} % on {gate.get('dev', 'its development set')}, "
+                     f"{gate['baseline']:.2f} % before, {gate['allowed']:.2f} % allowed.")
+    elif plan.compress and gate.get("passed") is None:
+        found.append("Nobody has measured what compressing this network cost: the gate was not "
+                     "run.")
+    if not card["wer"]:
+        found.append("No word error rate was given.")
+    if not card["licence"]:
+        found.append("No licence was given: ask who made the package before passing it on.")
+    return found
+
+
+def render(card):
+    """README.md of a card."""
+    lines = [f"# {card['name']}", "", "An offline speech recogniser, made by Graft "
+             f"{card['version']} on {card['date']}.", ""]
+    lines += [f"> **{warning}**\n" for warning in card["warnings"]]
+    lines += [f"- {title}: {card[key]}" for title, key in
+              (("Language", "language"), ("Corpus", "corpus"), ("Licence", "licence"))
+              if card[key]]
+    network = card["network"]
+    lines += [f"- Network: {network['arch']}, {network['num_params']:,} parameters"
+              if network["num_params"] else f"- Network: {network['arch']}",
+              "- Bytes: " + ", ".join(f"{name} {size:,}" for name, size in card["bytes"].items()),
+              "- Can be adapted to other languages and accents: "
+              + ("yes, see steps/package/check_adaptable.py" if card["adaptable"] else "no")]
+    if card.get("speed"):
+        lines.append("- Speed: {times_real_time:g} times faster than real time on one core, "
+                     "{memory_mb:g} MB, over {seconds:g} s of sound, start included".format(
+                         **card["speed"]))
+    if card["about"]:
+        lines += ["", card["about"].strip()]
+    if card["wer"]:
+        lines += ["", "| set | group | WER % | 95 % interval | words |", "|---|---|---|---|---|"]
+        lines += [f"| {r['set']} | {r['group']} | {r['wer']:.2f} | {r['low']:.2f} to "
+                  f"{r['high']:.2f} | {r['words']} |" for r in card["wer"]]
+    lines += ["", "```bash", "steps/package/transcribe.py <this folder or its zip> talk.wav",
+              "```"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,182 @@
+"""What goes into a package: what is checked before, and the files themselves."""
+
+import gzip
+import json
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+from steps.decode.fingerprints import check_graph
+from steps.nnet.jobs import read_front_end
+from steps.nnet.network import FILES, read_config
+from steps.package.adapt import TRAINABLE, write_half
+from utils.step import UserError, log
+
+GRAPH_FILES = ("words.txt", "phones.txt", "graph.json", "bpe.model")
+SOUND_KINDS = ("mfcc", "fbank")
+
+
+class Plan(NamedTuple):
+    """Checked inputs: Paths, with None for what is left out; dicts of JSON files."""
+
+    network: Path
+    graph: Path
+    lm: Path
+    lexicon: Path
+    trainable: Path
+    config: dict
+    front_end: dict
+    compress: dict
+    search: dict
+    wip: float
+    args: object
+
+
+def inputs_of(args):
+    """Files whose change makes a package out of date."""
+    network, graph = Path(args.network), Path(args.graph)
+    return [*(network / name for name in (*FILES, "model.tflite", "compress.json")),
+            *(graph / name for name in ("HCLG.fst", *GRAPH_FILES)),
+            *(Path(p) for p in (lm_of(args), args.lexicon, args.about) if p),
+            *(Path(d) / "scoring/summary.json" for d in (args.dev, *args.decode) if d),
+            *(Path(d) / "final.keras" for d in (args.trainable,) if d)]
+
+
+def check(args):
+    """The Plan; UserError for what is missing or does not belong together."""
+    network, graph = Path(args.network), Path(args.graph)
+    config, front_end = read_config(network), read_front_end(network)
+    check_front_end(network, front_end, config)
+    for path in (*(network / name for name in FILES[1:]),
+                 *(graph / name for name in ("HCLG.fst", "words.txt", "phones.txt",
+                                             "phones/align_lexicon.int"))):
+        if not path.is_file():
+            raise UserError(path, "no such file", "give a network directory and its graph")
+    from steps.hmm.model import read_transitions
+    transitions = read_transitions(network / "final.mdl")
+    check_graph(graph, network, transitions)
+    for name in ("lexicon", "about"):
+        if getattr(args, name) and not Path(getattr(args, name)).is_file():
+            raise UserError(f"--{name}", f"{getattr(args, name)}: no such file")
+    lm = lm_of(args)
+    if not lm or not lm.is_file():
+        raise UserError(lm or args.lang, "no LM here", "name it with --lm")
+    for option, value in (("--beam", args.beam), ("--lmwt", args.lmwt)):
+        if value is not None and not 0 < value < float("inf"):
+            raise UserError(option, f"is {value:g}", "expected more than 0")
+    lmwt, wip = lm_weight(args)
+    compress = _read_json(network / "compress.json") if (network / "compress.json").is_file() \
+        else {}
+    return Plan(network, graph, lm, Path(args.lexicon) if args.lexicon else None,
+                trainable_of(args, config, compress), config, front_end, compress,
+                {"acwt": 1.0 / lmwt, "beam": args.beam, "max_active": args.max_active,
+                 "min_active": args.min_active}, wip, args)
+
+
+def check_front_end(network, front_end, config):
+    """UserError unless the features can be made of sound alone."""
+    feats = front_end.get("feats") or {}
+    where = Path(network) / "front_end.json"
+    again = "train a network on MFCC or log mel energies, as conf/fbank.conf makes them"
+    if feats.get("kind") not in SOUND_KINDS:
+        raise UserError(where, f"features are of kind {feats.get('kind', 'unknown')}, which take "
+                        "more than the sound: transforms of each speaker, or Kaldi", again)
+    if feats.get("add_pitch"):
+        raise UserError(where, "features with pitch, which packages do without", again)
+    dim = feats["feat_dim"] * (1 + (front_end.get("deltas") or 0))
+    dim *= 1 + sum(front_end["splice"]) if front_end.get("splice") else 1
+    if dim != config["feat_dim"]:
+        raise UserError(where, f"makes {dim} values a frame, the network has "
+                        f"{config['feat_dim']}: it sees a transform such as LDA", again)
+
+
+def lm_of(args):
+    """Path of the ARPA file, None if none is named and the lang directory has none."""
+    found = Path(args.lm) if args.lm else Path(args.lang) / "lm.arpa.gz"
+    return found if args.lm or found.is_file() else None
+
+
+def lm_weight(args):
+    """LM weight and insertion penalty: the options', else those chosen on --dev."""
+    if not args.dev and args.lmwt is None:
+        raise UserError("--dev", "is needed, to know the LM weight", "or say --lmwt")
+    best = {"lmwt": args.lmwt, "wip": 0.0}
+    if args.dev:
+        best = _read_json(Path(args.dev) / "scoring/summary.json")
+    return (float(best["lmwt"] if args.lmwt is None else args.lmwt),
+            float(best["wip"] if args.wip is None else args.wip))
+
+
+def trainable_of(args, config, compress):
+    """The directory of the trainable network, None if it is left out."""
+    if args.no_adapt:
+        return None
+    for directory in (args.trainable, args.network, compress.get("source")):
+        if directory and (Path(directory) / "final.keras").is_file():
+            found = read_config(directory)
+            if found["num_pdfs"] != config["num_pdfs"]:
+                raise UserError(Path(directory) / "config.json", f"{found['num_pdfs']} pdfs, "
+                                f"{args.network} has {config['num_pdfs']}",
+                                "--trainable is a network on the same tree")
+            return Path(directory)
+        if directory and directory == args.trainable:
+            break
+    raise UserError(args.trainable or args.network, "has no final.keras to be adapted later",
+                    "name the network it was compressed from with --trainable, or --no-adapt")
+
+
+def write(out, plan):
+    """All files but the card and the manifest."""
+    (out / "model").mkdir()
+    for name in (*FILES[1:], "compress.json"):
+        if (plan.network / name).is_file():
+            shutil.copyfile(plan.network / name, out / "model" / name)
+    if (plan.network / "model.tflite").is_file():
+        shutil.copyfile(plan.network / "model.tflite", out / "model/model.tflite")
+    else:
+        from steps.compress.litert import export
+        from steps.nnet.network import load_model
+        (out / "model/model.tflite").write_bytes(export(load_model(plan.network / "final.keras")))
+        log(f"{plan.network}: not compressed; exported as float32")
+    shutil.copytree(plan.graph / "phones", out / "graph/phones",
+                    ignore=lambda _, names: [n for n in names if not n.endswith(".int")])
+    for name in GRAPH_FILES:
+        if (plan.graph / name).is_file():
+            shutil.copyfile(plan.graph / name, out / "graph" / name)
+    write_graph(plan.graph / "HCLG.fst", out / "graph/HCLG.fst", plan.wip)
+    (out / "lang").mkdir()
+    (out / "lang/lm.arpa.gz").write_bytes(_gzipped(plan.lm))
+    if plan.lexicon:
+        shutil.copyfile(plan.lexicon, out / "lang/lexicon.txt")
+    if plan.trainable:
+        size = write_half(plan.trainable / "final.keras", out / TRAINABLE)
+        log(f"{plan.trainable}: its trainable form takes {size / 1e6:.2f} MB")
+    (out / "recogniser.json").write_text(json.dumps({"search": plan.search}, indent=1) + "\n")
+
+
+def write_graph(source, target, wip):
+    """HCLG as OpenFst's const type, each word's arcs dearer by the insertion penalty."""
+    import kaldifst
+
+    from steps.decode.fst_arrays import read_fst, to_kaldifst
+    fst = read_fst(source)
+    fst.weight[fst.olabel > 0] += wip
+    kaldifst.StdConstFst(to_kaldifst(fst)).write(str(target))
+
+
+def _gzipped(path):
+    """The bytes of a file gzipped, the same for the same content whatever the date."""
+    data = Path(path).read_bytes()
+    if data[:2] == b"\x1f\x8b":
+        data = gzip.decompress(data)
+    return gzip.compress(data, 9, mtime=0)
+
+
+def _read_json(path):
+    try:
+        return json.loads(Path(path).read_text("utf-8"))
+    except FileNotFoundError:
+        raise UserError(path, "no such file", "score it: steps/score/score.py"
+                        if "scoring" in str(path) else None) from None
+    except ValueError as error:
+        raise UserError(path, f"is no JSON ({error})") from None

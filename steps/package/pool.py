@@ -1,0 +1,62 @@
+"""Recognisers at work on several files, one process each."""
+
+import contextlib
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+from steps.package.archive import Package
+from steps.package.recogniser import Recogniser
+from steps.package.sound import seconds_of
+from utils.data.audio import AudioError
+from utils.step import UserError
+
+_recogniser = None
+
+
+def transcripts(package, options, files, num_jobs, bar):
+    """Yields (name, Transcript or None, None or what is wrong), in the files' order.
+
+    package  archive.Package;  options  of Recogniser;  files  {name: path}
+    bar      tqdm, moved on by seconds of sound
+    """
+    bar.total = round(sum(map(_seconds, files.values())), 1) or None
+    num_jobs = min(num_jobs, len(files))
+    if num_jobs == 1:
+        recogniser = Recogniser(package, **options)
+        for name, path in files.items():
+            yield name, *_transcribe(recogniser, path, bar.update)
+        return
+    # Not forked: the package's libraries may have threads by now.
+    with ProcessPoolExecutor(num_jobs, multiprocessing.get_context("spawn"), _start,
+                             (str(package.path), package.manifest, options)) as pool:
+        try:
+            for name, result in zip(files, pool.map(_job, files.values()), strict=True):
+                bar.update(result[0].seconds if result[0] else 0)
+                yield name, *result
+        except BrokenProcessPool:
+            raise UserError(package.source, "a process ended early",
+                            "not enough memory? try --jobs 1, which says more") from None
+
+
+def _start(path, manifest, options):
+    """What each process begins with; the package has been checked."""
+    global _recogniser
+    _recogniser = Recogniser(Package(path, path, manifest), **options)
+
+
+def _job(path):
+    return _transcribe(_recogniser, path)
+
+
+def _transcribe(recogniser, path, progress=None):
+    try:
+        return recogniser.transcribe(path, progress), None
+    except UserError as error:
+        return None, error.what
+
+
+def _seconds(path):
+    with contextlib.suppress(AudioError):
+        return seconds_of(path)
+    return 0.0

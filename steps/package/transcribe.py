@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""Transcribe sound with a package: any file that libsndfile reads, of any length and rate.
+
+in   <package>        folder or zip of steps/package/package.py
+     <sound> ...      files (wav, flac, ogg, opus, mp3, ...) and folders, searched for such files
+out  standard output, or with --out a file beside another for each sound and format:
+     <out>/<name>.txt       name word ...            Kaldi's text
+     <out>/<name>.ctm       name 1 start duration word confidence; seconds
+     <out>/<name>.TextGrid  Praat: words, and the segments that were decoded at once
+     <out>/<name>.srt       subtitles
+     <out>/<name>.json      text; segments and words with start, end and confidence
+
+Needs requirements-run.txt only, no TensorFlow. A file that cannot be read is named, the others go
+on, and the exit status is 1. Words may be wrong where the confidence, 0 to 1, is low.
+
+e.g. steps/package/transcribe.py --format text,srt --out subtitles fr.zip talks interview.mp3
+"""
+
+import sys
+from pathlib import Path
+
+from utils.step import Step, UserError, log, positive, write_atomic
+
+
+def main(argv=None):
+    step = Step(__file__, __doc__)
+    step.add("--format", default="text", metavar="NAMES",
+             help="text, ctm, textgrid, srt, json, or several: text,srt (default text)")
+    step.add("--out", default="", metavar="DIR", help="write files there, not to standard output")
+    step.add("--jobs", type=positive, default=1, help="files at the same time (default 1)")
+    step.add("--channel", default="mix",
+             help="of sound with several: 0, 1, ... or mix, the mean of all (default mix)")
+    step.add("--beam", type=float, default=None, help="of the search (default the package's)")
+    step.add("--max-active", type=int, default=None,
+             help="tokens followed from frame to frame at most (default the package's)")
+    step.add("--max-segment", type=float, default=30.0,
+             help="s that are decoded at once; longer sound is cut at pauses (default 30)")
+    step.add("package", help="folder or zip")
+    step.add("sound", nargs="+", help="files and folders")
+    args = step.parse(argv)
+    formats = check_options(args)
+    files = names_of(find_sound(args.sound))
+    if not args.out and len(files) > 1 and not is_stream(formats):
+        raise UserError("--out", f"is needed for {len(files)} files as {args.format}",
+                        "name a directory")
+    broken, seconds = transcribe_all(args, files, formats)
+    if broken:
+        raise SystemExit(f"{step.name}: {broken} of {len(files)} files could not be transcribed, "
+                         "see above")
+    return step.finish(f"{len(files)} files, {seconds:.1f} s of sound")
+
+
+def check_options(args):
+    """The formats; UserErrors for options that cannot be."""
+    from steps.package.formats import SUFFIXES
+    formats = args.format.split(",")
+    for name in formats:
+        if name not in SUFFIXES:
+            raise UserError("--format", f"{name!r} is none", f"one of {', '.join(SUFFIXES)}")
+    for name, value, least in (("beam", args.beam, 0), ("max-active", args.max_active, 1),
+                               ("max-segment", args.max_segment, 1)):
+        if value is not None and not least < value < float("inf"):
+            raise UserError(f"--{name}", f"is {value:g}", f"expected more than {least}")
+    if args.channel != "mix" and not args.channel.isdigit():
+        raise UserError("--channel", f"is {args.channel!r}", "expected 0, 1, ... or mix")
+    args.channel = args.channel if args.channel == "mix" else int(args.channel)
+    return formats
+
+
+def find_sound(paths):
+    """[(file, its path as it is to be called)]; folders are searched, sorted."""
+    from steps.package.sound import SUFFIXES
+    found = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES
+                            and p.is_file())
+            if not inside:
+                raise UserError(path, "has no sound files", f"of {', '.join(sorted(SUFFIXES))}")
+            found += [(p, p.relative_to(path)) for p in inside]
+        else:
+            found.append((path, Path(path.name)))
+    return found
+
+
+def names_of(found):
+    """{name: file}: paths without suffix, or with it where several would be the same."""
+    names = {}
+    for file, called in found:
+        short = called.with_suffix("").as_posix()
+        same = sum(other.with_suffix("").as_posix() == short for _, other in found) > 1
+        name = "_".join((called.as_posix() if same else short).split())
+        while name in names:
+            name += "_"
+        names[name] = file
+    return names
+
+
+def is_stream(formats):
+    """Whether several files' transcripts can follow one another on standard output."""
+    from steps.package.formats import MANY
+    return set(formats) <= MANY and len(formats) == 1
+
+
+def transcribe_all(args, files, formats):
+    """Transcribe, write, and count: broken files, seconds of sound."""
+    from tqdm import tqdm
+
+    from steps.package.archive import open_package
+    from steps.package.formats import SUFFIXES, format_as
+    from steps.package.pool import transcripts
+    broken, total = 0, 0.0
+    options = {name: getattr(args, name)
+               for name in ("beam", "max_active", "max_segment", "channel")}
+    with open_package(args.package) as package, \
+            tqdm(unit=" s", unit_scale=True, file=sys.stderr, disable=None) as bar:
+        for name, transcript, error in transcripts(package, options, files, args.jobs, bar):
+            if error:
+                log(f"{name}: {error}")
+                broken += 1
+                continue
+            total += transcript.seconds
+            for kind in formats:
+                text = format_as(kind, name, transcript)
+                if args.out:
+                    write_atomic(Path(args.out) / (name + SUFFIXES[kind]), text)
+                else:
+                    sys.stdout.write(text)
+                    sys.stdout.flush()
+    return broken, total
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
