@@ -62,7 +62,8 @@ class MaskedLearner(TaughtLearner):
         self.pruner, self.sparsity = pruner, sparsity
         self.ready_at = math.ceil(prune_epochs * options.num_epochs * steps_of_epoch(tasks))
         self.every = max(1, self.ready_at // UPDATES)
-        self.masks = [tf.Variable(tf.ones(v.shape), trainable=False) for v in pruner.variables]
+        self.masks = [keras.Variable("ones", shape=v.shape, trainable=False)
+                      for v in pruner.variables]
         self.mask_of = {id(v): mask for v, mask in zip(pruner.variables, self.masks, strict=True)}
         self.state = self.state + self.masks
 

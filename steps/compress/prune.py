@@ -25,6 +25,8 @@ e.g. steps/compress/prune.py --sparsity 0.7 --baseline exp/tdnn/decode_dev exp/t
 
 from functools import partial
 
+import numpy as np
+
 from steps.compress import gate, retrain
 from steps.nnet import training
 from steps.nnet.options import Options
@@ -86,7 +88,8 @@ def make(step, inputs, out):
     work.measure("final", trainer)
     about = {"method": "prune"}
     if args.structure == "neurons":
-        model, about["units"] = pruner.cut(model, trainer.learner.masks)
+        model, about["units"] = pruner.cut(model, [
+            np.asarray(mask) for mask in trainer.learner.masks])
     return work.write(out, model, trainer, about)
 
 

@@ -55,7 +55,8 @@ def told_of(about):
 class Retraining:
     """A network that is read, its data, and how a network that takes its place is trained.
 
-    .source     keras.Model;  .config  its config.json;  .language  LanguageData
+    .source    keras.Model;  .config  its config.json;  .language  LanguageData
+    .changed   what config.json of the result has in place of that;  .losses  held-out losses
     """
 
     def __init__(self, step, inputs):
@@ -75,7 +76,7 @@ class Retraining:
         seed(self.args.seed)
         self.source = load_model(self.directory / "final.keras")
         self.size = num_params(self.source)
-        self.losses = {}
+        self.changed, self.losses = {}, {}
 
     @property
     def context(self):
@@ -86,16 +87,19 @@ class Retraining:
         """The Trainer of a network.
 
         make_learner  called with trunk, tasks, options
-        context       of the network, or more, in input frames
+        context       input frames that the network is given to the left and right; None: as the
+                      source's
         """
         from steps.nnet.architectures import output_of
+        from steps.nnet.size import calls
         from steps.nnet.tf import devices, keras
         from steps.nnet.trainer import Task, Trainer
         output = output_of(model, self.directory)
+        hidden, = (inputs[0] for layer, inputs, _ in calls(model) if layer is output)
         train, valid = self.language.readers(*(context or self.context),
                                              self.config["subsampling"], self.args.batch_size)
         log(f"{training.describe(self._counted(model))}; on {devices()}")
-        return Trainer(keras.Model(model.inputs[0], output.input, name=model.name),
+        return Trainer(keras.Model(model.inputs[0], hidden, name=model.name),
                        [Task(output.name, model, output, train, valid)], self.options,
                        Path(self.args.dir), self.key, learner=make_learner)
 
@@ -114,13 +118,12 @@ class Retraining:
         """
         self.losses[name] = trainer.learner.validate()[0]
 
-    def write(self, out, model, trainer, about, config=None):
-        """All files of the network but compress.json, of which the dict is returned.
-
-        config  what differs from the source's
-        """
+    def write(self, out, model, trainer, about):
+        """All files of the network but compress.json, of which the dict is returned."""
         from steps.compress.masks import count_zeros
-        config = {**self._counted(model), **(config or {})}
+        from steps.transfer import graft
+        graft.reseed(model, self.args.seed)
+        config = self._counted(model)
         priors = trainer.priors(trainer.tasks[0])
         training.write_directory(out, model, config, priors, self.language.transitions,
                                  self.language.front_end, self.args.alidir)
@@ -147,7 +150,7 @@ class Retraining:
     def _counted(self, model):
         from steps.nnet.architectures import macs_per_second, num_params
         shift = self.config.get("frame_shift", 0.01)
-        return {**self.config, "num_params": num_params(model),
+        return {**self.config, **self.changed, "num_params": num_params(model),
                 "macs_per_second": macs_per_second(model, shift)}
 
     def _check_tree(self):

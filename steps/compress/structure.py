@@ -56,7 +56,7 @@ class NeuronPruner:
         for table, mask in zip(self.tables, masks, strict=True):
             for axis, units in table.axes.items():
                 others = tuple(a for a in range(mask.ndim) if a != axis)
-                kept[units[np.asarray(mask).max(others) > 0]] = True
+                kept[units[mask.max(others) > 0]] = True
         return kept
 
     def cut(self, model, masks):
