@@ -23,12 +23,9 @@ def line_chart(series, x_label, y_label, description, log_x=False, x_ticks=None,
     xs = [math.log(x) if log_x else x for x, *_ in points]
     low_y, high_y = min(p[2] for p in points), max(p[3] for p in points)
     y_ticks = ticks(0 if low_y < 0.5 * high_y and low_y >= 0 else low_y, high_y)
-    x_ticks = x_ticks or ticks(min(x for x, *_ in points), max(x for x, *_ in points), 6)
-    if log_x:
-        x_low, x_high = min(xs), max(xs)
-    else:
-        x_low, x_high = min(x_ticks[0], *xs), max(x_ticks[-1], *xs)
-    to_x = scale(x_low, x_high, LEFT, WIDTH - RIGHT)
+    ends = min(x for x, *_ in points), max(x for x, *_ in points)
+    x_ticks = x_ticks or [x for x in ticks(*ends, 6) if ends[0] <= x <= ends[1]]
+    to_x = scale(min(xs), max(xs), LEFT + 4, WIDTH - RIGHT - 4)
     to_y = scale(y_ticks[0], y_ticks[-1], HEIGHT - BOTTOM, TOP)
     place = (lambda x: to_x(math.log(x))) if log_x else to_x
     parts = [_axes(x_ticks, y_ticks, place, to_y, x_label, y_label)]

@@ -22,7 +22,7 @@ def in_short(sets):
         low, high = one.best.interval()
         cards.append(el(
             "li", el("strong", one.name), el("span", rate(one.best.wer), class_="big"),
-            el("span", "of words wrong, ", one.best.name),
+            el("span", "of words wrong with ", one.best.name),
             el("span", f"95 % interval {low:.1f} to {high:.1f}", class_="soft")))
     return el("ul", *cards, class_="cards")
 
@@ -130,10 +130,10 @@ def who(sets):
                 [kind, "% WER", f"0 to {top:.0f} %", "95 % interval", "words"],
                 [[group, f"{wer:.2f}", interval_bar(wer, low, high, top, best=True),
                   f"{low:.1f} to {high:.1f}", words] for group, wer, low, high, words, _ in rows],
-                f"{one.name}: by {kind}, with {one.best.name}", (1, 3, 4)))
+                f"{one.name}: by {kind}, with {one.best.looked_at}", (1, 3, 4)))
         if one.num_spks > 1:
             parts.append(_by_speaker(one, decoding))
-    return join(parts) if parts else None
+    return el("div", *parts, class_="tables") if parts else None
 
 
 def _by_speaker(one, decoding):
@@ -142,7 +142,7 @@ def _by_speaker(one, decoding):
                    for name, (words, errors) in zip(names, sums.tolist(), strict=True)),
                   key=lambda row: (-row[0], row[1]))
     shown, top = rows[:MAX_SPEAKERS], rows[0][0]
-    caption = f"{one.name}: by speaker, with {one.best.name}, the hardest first"
+    caption = f"{one.name}: by speaker, with {one.best.looked_at}; the hardest first"
     if len(rows) > len(shown):
         caption += (f"; {len(shown)} of {len(rows)}, whose median is "
                     f"{median(row[0] for row in rows):.2f} %")
@@ -168,10 +168,10 @@ def confusions(sets):
         found = read_confusions(one.best.seeds[0])
         total = sum(map(Counter.total, found.values()))
         parts += [el("h3", one.name), el("p", (
-            f"{one.best.name} makes {total} errors in {one.num_words} words: "
-            f"{found['substitution'].total()} words are taken for another, "
-            f"{found['deletion'].total()} are missed and {found['insertion'].total()} were not "
-            "said.") if total else f"{one.best.name} makes no error.")]
+            f"{total} errors of {one.best.looked_at} in {one.num_words} words: "
+            f"{found['substitution'].total()} taken for another word, "
+            f"{found['deletion'].total()} missed, {found['insertion'].total()} not said.")
+            if total else f"{one.best.looked_at} makes no error.")]
         parts.append(el("div", *(_confusion_list(kind, counts) for kind, counts in found.items()
                                  if counts), class_="columns"))
     return join(parts)

@@ -57,6 +57,12 @@ class System:
         self.wer = float(np.mean([seed.wer for seed in seeds]))
         self.cer = float(np.mean([seed.summary["cer"]["percent"] for seed in seeds]))
 
+    @property
+    def looked_at(self):
+        """The name of the decoding that is looked at closely, the first seed's."""
+        many = len(self.seeds)
+        return self.name + (f" (the first of {many} seeds)" if many > 1 else "")
+
     def interval(self):
         """95 % interval of the WER over utterances; of each, the errors of all seeds together."""
         if len(self.seeds) == 1:

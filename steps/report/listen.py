@@ -17,7 +17,7 @@ SHIFT = 0.01           # s between the columns of a spectrogram
 WINDOW = 0.025         # s
 NUM_BANDS = 80
 LEVELS = 24            # shades of a spectrogram
-RANGE_DB = 60.0        # from the loudest to what is not drawn any more
+RANGE_DB = 55.0        # from the loudest to what is not drawn any more
 INK = (0x3b, 0x6e, 0xa8)
 
 
@@ -172,7 +172,7 @@ def png_uri(shades):
     """
     height, width = shades.shape
     rows = b"".join(b"\0" + row.tobytes() for row in np.ascontiguousarray(shades))
-    alpha = bytes(round(255 * (level / (LEVELS - 1)) ** 1.4) for level in range(LEVELS))
+    alpha = bytes(round(255 * (level / (LEVELS - 1)) ** 2) for level in range(LEVELS))
     chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
               (b"PLTE", bytes(INK) * LEVELS), (b"tRNS", alpha),
               (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b"")]

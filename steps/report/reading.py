@@ -36,7 +36,7 @@ def utterances(sets, count):
         refs, hyps = (read_table(decoding.path / "scoring" / name, empty_ok=True)
                       for name in ("ref.txt", "hyp.txt"))
         spks = dict(zip(decoding.utts, decoding.spks, strict=True))
-        parts += [el("h3", one.name, ", ", one.best.name),
+        parts += [el("h3", one.name, ", ", one.best.looked_at),
                   *(el("p", sentence, class_="soft") for sentence in missing)]
         parts += [_utterance(heard[utt], kind, spks[utt],
                              paired(refs[utt].split(), hyps.get(utt, "").split()))
@@ -117,4 +117,4 @@ def _scale(words):
     """Pixels a second, so many that words fit; neighbours stand in different rows."""
     needed = [(LETTER * len(word) + 8) / max(0.05, later[1] - start)
               for (word, start, _, _), later in zip(words, words[2:], strict=False)]
-    return min(240.0, max([130.0, *needed]))
+    return min(240.0, max([170.0, *needed]))
