@@ -13,7 +13,8 @@ from utils.step import ROOT
 
 # A folder imports from itself and from lower floors.
 FLOORS = {"utils": 0, "steps/features": 1, "steps/hmm": 2, "steps/nnet": 3, "steps/decode": 4,
-          "steps/transfer": 4, "steps/score": 5, "steps/compress": 6, "steps/package": 7}
+          "steps/transfer": 4, "steps/score": 5, "steps/compress": 6, "steps/package": 7,
+          "steps/report": 8}
 NOT_STORED = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 SOURCES = sorted(p for top in ("steps", "utils", "local", "egs", "tests")
                  for p in (ROOT / top).rglob("*.py")
