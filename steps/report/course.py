@@ -1,6 +1,6 @@
 """The report's sections on how it came about: training, learning curves, size, stages and steps."""
 
-from steps.report.charts import length_bar, line_chart
+from steps.report.charts import length_bar, line_chart, ticks
 from steps.report.markup import el, figure, join, table
 from steps.report.runs import by_kind
 
@@ -27,8 +27,11 @@ def training(logs):
         if last["valid_accuracy"] is not None:
             caption.append(f"; at the end {100 * last['valid_accuracy']:.1f} % of held-out frames "
                            "are right")
-        figures.append(figure(line_chart(series, "epoch", "loss, nats a frame",
-                                         f"Loss of {name} over its epochs"), join(caption)))
+        last_epoch = max(row["epoch"] for rows in seeds for row in rows)
+        figures.append(figure(
+            line_chart(series, "epoch", "loss, nats a frame", f"Loss of {name} over its epochs",
+                       x_ticks=[x for x in ticks(0, last_epoch, 6) if 1 <= x <= last_epoch
+                                and x == int(x)]), join(caption)))
     more = len(logs) - len(figures)
     return join([
         el("p", "A network learns by making its loss smaller, epoch after epoch. On speakers held "

@@ -104,7 +104,8 @@ def lead(sets):
     many = f"{len(sets)} test sets" if len(sets) > 1 else "one test set"
     return (f"{systems} {'systems' if systems > 1 else 'system'} on {many}, "
             f"{sum(one.num_words for one in sets)} words of {sum(one.num_spks for one in sets)} "
-            "speakers in all. What the system that looked best before the test reaches:")
+            "speakers in all. For each, the best system"
+            + (" by its development set:" if all(one.by_dev for one in sets) else ":"))
 
 
 if __name__ == "__main__":

@@ -50,10 +50,12 @@ def table(head, rows, caption, numeric=(), wide=False):
                        else None, class_="n" if i in numeric else None)
                     for i, cell in enumerate(row))
 
-    made = el("table", el("caption", caption), el("thead", el("tr", cells(head, "th", "th"))),
+    made = el("table", el("thead", el("tr", cells(head, "th", "th"))),
               el("tbody", join((el("tr", cells(row, "th", "td")) for row in rows), "\n")),
-              class_="wide" if wide else None)
-    return el("div", made, class_="scroll", role="region", tabindex="0", aria_label=caption)
+              class_="wide" if wide else None, aria_label=caption)
+    # The caption stands before what scrolls, or it would be as wide as the table.
+    return el("div", el("p", caption, class_="caption"),
+              el("div", made, class_="scroll", role="region", tabindex="0", aria_label=caption))
 
 
 def figure(picture, caption):

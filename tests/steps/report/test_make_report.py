@@ -14,7 +14,7 @@ from tests.steps.report.conftest import EVIL, write_log
 from utils.step import UserError
 
 TAGS = ("html head meta link title style body header main footer nav section article h1 h2 h3 h4 "
-        "p ul ol li a strong span div table caption thead tbody tr th td details summary dl dt dd "
+        "p ul ol li a strong span div table thead tbody tr th td details summary dl dt dd "
         "pre figure figcaption audio del ins bdi svg line circle path rect polyline text image g")
 VOID = {"meta", "link"}
 
