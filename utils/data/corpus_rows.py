@@ -20,6 +20,7 @@ TIER_NAMES = {"transcript", "transcription", "text", "sentence", "sentences", "u
               "utterances", "ortho", "orthography", "tx", "ref", "words-in-line", "default"}
 COLUMNS = ("path", "text", "speaker", "start", "end", "duration", "id", "gender", "accent", "set",
            "channel")
+NO_TRANSCRIPTS = {"readme", "license", "licence", "metadata", "notes"}   # .txt beside them
 SHOWN = 8
 
 
@@ -42,13 +43,10 @@ def find_transcripts(folder, kind="auto", table=""):
         within = folder / table
         return "table", [within if within.is_file() else Path(table)]
     found = {name: sorted(p for p in folder.rglob("*") if p.suffix.lower() in suffixes
-                          and not p.name.startswith("."))
+                          and not p.name.startswith(".")
+                          and p.stem.lower() not in NO_TRANSCRIPTS)
              for name, suffixes in SUFFIXES.items() if kind in ("auto", name)}
     found = {name: paths for name, paths in found.items() if paths}
-    # A readme beside the transcripts is none of them.
-    for name in [n for n, paths in found.items() if n == "text"
-                 and all(p.stem.lower() in ("readme", "license", "licence") for p in paths)]:
-        del found[name]
     if not found:
         raise UserError(folder, "no transcripts here", "--table FILE; or a TextGrid, .eaf or .txt "
                         "beside each recording, of the same name")

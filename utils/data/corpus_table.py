@@ -88,7 +88,8 @@ class Table:
                         line.split(self.delimiter)
                     yield Row(number, [_unquoted(cell) for cell in cells])
             return
-        reader = csv.reader(text.split("\n"), delimiter=self.delimiter, skipinitialspace=True)
+        lines = (f"{line}\n" for line in text.split("\n"))
+        reader = csv.reader(lines, delimiter=self.delimiter, skipinitialspace=True)
         start = 1
         try:
             for cells in reader:

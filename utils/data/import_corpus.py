@@ -181,7 +181,8 @@ def speakers(rows, recordings, source):
 def _utt_ids(rows, spks):
     """spk-recording, and its times where it has; folders where names alone are not enough."""
     names = _recording_ids(rows)
-    starts = Counter((row.sound, row.start) for row in rows)
+    starts = Counter((sound, start) for sound, start, _ in
+                     {(row.sound, row.start, row.end) for row in rows})
     bare = []
     for row in rows:
         name = safe(row.more["id"]) if row.more.get("id") else names[row.sound]

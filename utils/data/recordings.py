@@ -18,7 +18,7 @@ class Recordings:
         self.folder = Path(folder).resolve()
         if not self.folder.is_dir():
             raise UserError(folder, "no such folder of recordings")
-        self.paths, self.not_read, self._names, self._stems = [], [], {}, {}
+        self.paths, self.not_read, self._stems = [], [], {}
         for top, folders, names in os.walk(self.folder, followlinks=True):
             folders.sort()
             for name in sorted(names):
@@ -28,7 +28,6 @@ class Recordings:
                     continue
                 (self.paths if suffix in SOUND else self.not_read).append(path)
         for path in self.paths:
-            self._names.setdefault(_key(path.name), []).append(path)
             self._stems.setdefault(_key(path.stem), []).append(path)
         self.paths.sort()
 
@@ -42,7 +41,7 @@ class Recordings:
                             else f"expected {' '.join(sorted(SOUND)[:8])} ...")
 
     def find(self, name, beside=None):
-        """(path, None), or (None, why not): by path, else by name, else by name without suffix.
+        """(path, None), or (None, why not): by path, else by name, with its suffix or another.
 
         beside: another folder that paths may be relative to
         """
@@ -53,12 +52,12 @@ class Recordings:
             path = base / name
             if path.suffix.lower() in SOUND and path.is_file():
                 return path.resolve(), None
-        last = name.rsplit("/", 1)[-1]
-        stem = Path(last).stem if Path(last).suffix.lower() in SOUND | NOT_READ else last
-        found = self._names.get(_key(last)) or self._stems.get(_key(stem), [])
-        # Of several of one name, the one whose folders are those of the name, if that is one.
-        tail = _key(name).rsplit(".", 1)[0] if _key(name).endswith(tuple(SOUND)) else _key(name)
-        best = [p for p in found if _key(p.with_suffix("")).endswith(f"/{tail}")] or found
+        wanted = _key(name).rsplit("/", 1)[-1]
+        stem = wanted.rsplit(".", 1)[0] if wanted.endswith(tuple(SOUND | NOT_READ)) else wanted
+        parts = [*_key(name).split("/")[:-1], stem]
+        scores = {path: _alike(path, parts) + 0.5 * (_key(path.name) == wanted)
+                  for path in self._stems.get(stem, [])}
+        best = [path for path, score in scores.items() if score == max(scores.values())]
         if len(best) == 1:
             return best[0], None
         if best:
@@ -73,6 +72,15 @@ class Recordings:
                 if beside.is_file():
                     return beside.resolve(), None
         return self.find(path.stem)
+
+
+def _alike(path, parts):
+    """How many folders at the end of a path, its own name among them, are those of a name."""
+    own = [_key(part) for part in path.with_suffix("").parts]
+    count = 0
+    while count < min(len(own), len(parts)) and own[-1 - count] == parts[-1 - count]:
+        count += 1
+    return count
 
 
 def _key(name):

@@ -17,7 +17,7 @@ SET_NAMES = {"train": "train", "training": "train", "dev": "dev", "valid": "dev"
 @dataclass
 class Plan:
     """hours: {set: hours}; sets: {utt: dev, test or None}; exclude: {utt: why}; edits: {conf file:
-    {option: value}}; notes: what the user should know and may change"""
+    {option: value}}; nnet_feats: the source's conf file; notes: what the user is to decide"""
     sets: dict
     sentences: str
     how_split: str
@@ -29,6 +29,7 @@ class Plan:
     lexicon: str = "graphemes"
     source: str = ""
     feats: str = "fbank"
+    nnet_feats: str = ""
     rate: int = 16000
     edits: dict = field(default_factory=dict)
     notes: list = field(default_factory=list)
@@ -117,7 +118,8 @@ def _features(plan, sound, given):
     if given:
         plan.source = str(source.find_network(given))
         plan.feats, options, plan.rate = source.features_of(plan.source)
-        plan.edits["nnet_feats.conf"] = options
+        plan.nnet_feats = "# as the source network's, which is to hear the same\n" \
+            + "".join(f"--{name}={value}\n" for name, value in options.items())
     if 0 < low < sum(rates.values()) and plan.rate == RATES[0]:
         plan.notes.append("recordings of several sampling rates: "
                           + ", ".join(f"{r} Hz {h:.2f} h" for r, h in rates.items())

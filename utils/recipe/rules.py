@@ -31,7 +31,8 @@ def propose_rules(texts):
         inside.update(c for a, c, b in zip(text, text[1:], text[2:], strict=False)
                       if a.isalpha() and b.isalpha() and not c.isalnum())
     if any(c.isupper() or c.istitle() for c in counts):
-        rows.append("case\tlower" + ("\ttr" if counts["ı"] and counts["ğ"] + counts["ş"] else ""))
+        turkic = counts["ı"] + counts["İ"] and counts["ğ"] + counts["ş"]
+        rows.append("case\tlower" + ("\ttr" if turkic else ""))
     rows += _apostrophes(counts, inside)
     rows += _digits(counts, texts)
     others = [c for c in sorted(counts) if not c.isalnum() and not c.isspace()

@@ -7,6 +7,7 @@ speaker of dev or test whose sentence is in train, is in no set: None.
 """
 
 import hashlib
+import statistics
 from collections import defaultdict
 from typing import NamedTuple
 
@@ -118,18 +119,19 @@ def _sentences_apart(utts, sets, want):
 def _by_groups(utts, key, want):
     """Whole groups of utterances to dev and test, in an order that does not depend on the others'.
 
-    A group with more than a fifth of what is wanted stays in train.
+    A group far longer than most, with more than a fifth of what is wanted, stays in train.
     """
     seconds, members = defaultdict(float), defaultdict(list)
     for utt, u in utts.items():
         seconds[key(utt)] += u.seconds
         members[key(utt)].append(utt)
     sets, sums = {}, {"test": 0.0, "dev": 0.0}
+    longest = max(0.2 * want, 2 * statistics.median(seconds.values()))
     for group in sorted(seconds, key=_hash):
         name = min(sums, key=lambda n: sums[n])
         if sums[name] >= want:
             break
-        if seconds[group] > max(0.2 * want, min(seconds.values())):
+        if seconds[group] > longest:
             continue
         sums[name] += seconds[group]
         sets |= dict.fromkeys(members[group], name)

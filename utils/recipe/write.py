@@ -54,6 +54,8 @@ def write_recipe(target, files, variables, head, plan):
     for name, value in variables.items():
         run = _set_variable(run, name, value)
     (target / "run.sh").write_text(run, "utf-8")
+    if plan.nnet_feats:
+        (target / "conf/nnet_feats.conf").write_text(plan.nnet_feats, "utf-8")
     for name, options in plan.edits.items():
         path = target / "conf" / name
         path.write_text(set_options(path.read_text("utf-8"), options, plan.hours["train"]), "utf-8")

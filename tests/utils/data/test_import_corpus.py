@@ -1,0 +1,140 @@
+"""From recordings and transcripts to a data directory."""
+
+import re
+import shutil
+
+import pytest
+
+from steps.hmm.textgrid import format_textgrid
+from tests.utils.data.test_elan import EAF
+from utils.data.datadir import DataDir
+from utils.data.import_corpus import main, safe
+from utils.data.validate_data_dir import main as validate
+from utils.step import UserError
+
+
+@pytest.fixture
+def folder(tiny, tmp_path):
+    """Six recordings of the tiny corpus: of ana in ana/, of ben in ben/."""
+    for spk in ("ana", "ben"):
+        (tmp_path / "rec" / spk).mkdir(parents=True)
+        for i in (1, 2, 3):
+            shutil.copy(tiny / "wav" / f"{spk}-00{i}.wav", tmp_path / "rec" / spk)
+    return tmp_path / "rec"
+
+
+def write(path, *lines):
+    path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    return path
+
+
+def run(folder, *options):
+    """The DataDir made, which Kaldi's checks pass."""
+    out = folder.parent / "data"
+    assert main([*options, folder, out]) == 0
+    assert validate(["--no-feats", out]) == 0
+    return DataDir(out)
+
+
+def test_a_table_with_speakers(folder, tmp_path, capsys):
+    path = write(tmp_path / "t.csv", "file,text,speaker,sex",
+                 "ana-001.wav,Fasi  mano!,Ana K.,female", "ben-001,misa,ben,m",
+                 "ben/ben-002.wav,,ben,m")
+    data = run(folder, "--table", path)
+    assert data.text == {"Ana_K.-ana_001": "Fasi mano!", "ben-001": "misa", "ben-002": ""}
+    assert data.spk2gender == {"Ana_K.": "f", "ben": "m"}
+    assert not data.segments and data.wav_scp["ben-001"] == str(folder / "ben/ben-001.wav")
+    capsys.readouterr()
+    run(folder, "--table", path)
+    assert "up to date" in capsys.readouterr().err
+
+
+def test_a_table_with_times(folder, tmp_path):
+    path = write(tmp_path / "t.tsv", "audio\tbegin_ms\tend_ms\ttranscript",
+                 "ana-001\t100\t500\tfasi", "ana-001\t500\t900\tmano", "ben-001\t0\t600\tmisa")
+    data = run(folder, "--table", path, "--speaker-from", "folder")
+    assert data.segments == {"ana-001-0000010": ("ana_001", 0.1, 0.5),
+                             "ana-001-0000050": ("ana_001", 0.5, 0.9),
+                             "ben-001-0000000": ("ben_001", 0.0, 0.6)}
+
+
+def test_a_text_for_each_recording(folder):
+    for path in folder.rglob("*.wav"):
+        write(path.with_suffix(".txt"), "fasi", "mano")
+    write(folder / "README.txt", "read me")
+    write(folder / "other.txt", "misa")
+    with pytest.raises(UserError, match="1 of 7 rows cannot be used"):
+        run(folder)
+    data = run(folder, "--max-bad", "0.2")
+    assert set(data.text.values()) == {"fasi mano"}
+    assert data.utts == [f"{spk}-00{i}" for spk in ("ana", "ben") for i in (1, 2, 3)]
+    assert list(run(folder, "--max-bad", "0.2", "--speaker-from", "one").spk2utt) == ["speaker"]
+
+
+def test_textgrids_with_a_tier_for_each_speaker(folder):
+    for i, spk in enumerate(("ana", "ben")):
+        text = format_textgrid({"interviewer": [("nemo", 0.1, 0.4)],
+                                "narrator": [("fasi mano", 0.4, 0.8 + i / 10)]}, 1.0)
+        (folder / spk / f"{spk}-001.TextGrid").write_text(text)
+    with pytest.raises(UserError, match=r"which tier is the transcript\? interviewer \(2 labels\), "
+                                        r"narrator \(2 labels\) \(--tier NAME"):
+        run(folder)
+    data = run(folder, "--tier", "narrator")
+    assert data.segments["ben-001-0000040"] == ("ben_001", 0.4, 0.9)
+    both = run(folder, "--tier", "narrator", "--tier", "interviewer")
+    assert len(both.utts) == 4 and set(both.spk2utt) == {"interviewer", "narrator"}
+    with pytest.raises(UserError, match="no labels in the tiers narator"):
+        run(folder, "--tier", "narator")
+
+
+def test_elan_finds_its_media_and_speakers(folder):
+    (folder / "session 1.eaf").write_text(EAF.replace("a%20b.wav", "ana-001.wav")
+                                          .replace('VALUE="1500"', 'VALUE="900"'), "utf-8")
+    data = run(folder, "--tier", "tx@A")
+    assert data.segments == {"Ana-ana_001-0000050": ("ana_001", 0.5, 0.7),
+                             "Ana-ana_001-0000070": ("ana_001", 0.7, 0.9)}
+    assert list(data.text.values()) == ["fasi & mano", "misa"]
+
+
+def test_bad_rows_are_named_and_left_out(folder, tmp_path, capsys):
+    (folder / "ana/ana-003.wav").write_bytes(b"RIFF")
+    rows = ["ana-001,0,0.5,fasi", "nobody,0,1,mano", "ana-002,5,99,mano", "ana-003,0,1,mano",
+            "ben-001,one,2,mano", "ben-002,2,1,mano", "ana-001,0,0.5,fasi"]
+    path = write(tmp_path / "t.csv", "path,start,end,text", *rows)
+    with pytest.raises(UserError, match=r"t.csv: 6 of 7 rows cannot be used, more than 5%"):
+        main(["--table", path, folder, tmp_path / "data"])
+    assert not (tmp_path / "data").exists()
+    told = capsys.readouterr().err
+    for line, what in ((3, "no recording nobody"), (4, "5 s to 99 s of ana-002.wav, which has"),
+                       (5, "ana-003.wav: not readable as sound"), (6, "start is 'one', no time"),
+                       (7, "from 2 s to 1 s"), (8, "is at .*t.csv:2 already")):
+        assert f"t.csv:{line}: " in told
+        row = next(row for row in told.splitlines() if f"t.csv:{line}: " in row)
+        assert re.search(what, row), row
+    data = run(folder, "--table", path, "--max-bad", "0.9")
+    assert data.utts == ["speaker-ana_001-0000000"]
+
+
+def test_what_to_read_is_asked_where_it_is_not_clear(folder, tmp_path):
+    with pytest.raises(UserError, match=r"no transcripts here \(--table FILE; or a TextGrid"):
+        main([folder, tmp_path / "data"])
+    write(folder / "a.csv", "file,text", "ana-001,x")
+    write(folder / "b.csv", "file,text", "ana-001,x")
+    with pytest.raises(UserError, match=r"2 tables: a\.csv, b\.csv"):
+        main([folder, tmp_path / "data"])
+    write(folder / "ana/ana-001.txt", "x")
+    with pytest.raises(UserError, match="several kinds of transcripts: 1 text, 2 table"):
+        main([folder, tmp_path / "data"])
+    with pytest.raises(UserError, match="no such folder of recordings"):
+        main(["--table", folder / "a.csv", tmp_path / "nowhere", tmp_path / "data"])
+
+
+def test_long_speakers_are_cut_while_they_stay_apart(folder, tmp_path):
+    a, b = "a" * 40 + "x", "b" * 40
+    path = write(tmp_path / "t.csv", "path,text,client_id", f"ana-001,x,{a}", f"ben-001,y,{b}")
+    assert list(run(folder, "--table", path).spk2utt) == ["aaaaaaaa", "bbbbbbbb"]
+
+
+def test_ids_keep_letters_of_any_script():
+    assert safe(" María José/2-b ") == "María_José_2_b"
+    assert safe("अनु") == "अनु" and safe("!?") == "_"
