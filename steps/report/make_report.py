@@ -6,7 +6,8 @@ in   <exp>/stages.tsv                       stages and their times, of run.sh
      <exp>/**/scoring/*, lat.*.gz           decode directories that steps/score/score.py has scored
      <exp>/**/train.log.jsonl               networks
      <exp>/**/*.png.txt, table*             of steps/score/learning_curve.py and table.py --out
-     <exp>/**/benchmark.json                of steps/compress/benchmark.py
+     <exp>/**/benchmark.json, with benchmark.txt size.png speed.png
+                                            of steps/compress/benchmark.py
 out  <page>    HTML without anything to fetch or to run: sound and pictures are within it
 
 What is not there yet is left out and named at the end. On each test set the page looks closer at
@@ -42,19 +43,21 @@ def main(argv=None):
         raise UserError("--utts", f"must be at least 0, not {args.utts}")
     from steps.report.gather import find, inputs_of, read_test_sets
     from steps.report.runs import find_tables
+    from steps.report.size import find_benchmarks
     sets = read_test_sets(exp, args.skip)
     tables, curves = find_tables(exp, args.skip)
-    inputs = [*inputs_of(sets), *tables, *curves, *find(exp, "train.log.jsonl", args.skip),
-              *find(exp, "benchmark.json", args.skip)]
+    measured, beside = find_benchmarks(exp, args.skip)
+    inputs = [*inputs_of(sets), *tables, *curves, *measured, *beside,
+              *find(exp, "train.log.jsonl", args.skip)]
     if step.up_to_date(Path(args.page).parent, inputs):
         return 0
-    made = write(args, exp, sets, tables, curves)
+    made = write(args, exp, sets, tables, curves, measured)
     with step.output(Path(args.page).parent) as out:
         (out / Path(args.page).name).write_text(made, "utf-8")
     return step.finish(f"{args.page}: {len(sets)} test sets, {len(made) / 1e6:.1f} MB")
 
 
-def write(args, exp, sets, tables, curves):
+def write(args, exp, sets, tables, curves, measured):
     """The page's text."""
     from steps.report import course, errors, runs
     from steps.report.page import page
@@ -79,7 +82,7 @@ def write(args, exp, sets, tables, curves):
                                            "the page was made with --utts 0.")),
         ("curve", "How much speech is needed", drawn and course.learning_curves(drawn),
          "No learning curve: steps/score/learning_curve.py has not drawn one here."),
-        ("size", "Size, speed and errors", benchmarks(exp, args.skip),
+        ("size", "Size, speed and errors", benchmarks(exp, measured),
          "No picture of size, speed and errors: steps/compress/benchmark.py has not run here."),
         ("training", "Training", logs and course.training(logs),
          "No training curves: no network has been trained yet."),

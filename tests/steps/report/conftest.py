@@ -24,6 +24,11 @@ def write_log(directory, epochs, valid=True):
          "seconds": 61.0}) + "\n" for n in range(1, epochs + 1)))
 
 
+def write_png(path):
+    from matplotlib.image import imsave
+    imsave(path, np.zeros((40, 60, 3)))
+
+
 def make_sound(data):
     rng = np.random.default_rng(1)
     lines = []
@@ -68,6 +73,13 @@ def recipe(tmp_path_factory):
     seeds = f"{fr}/tdnn/0/decode_test,{fr}/tdnn/1/decode_test"
     table.main(["--baseline", "mono", "--out", fr / "table", f"mono={fr}/mono/decode_test",
                 f"tdnn={seeds}"])
+    small = exp / "fr/small"
+    small.mkdir()
+    (small / "benchmark.json").write_text("{}")
+    (small / "benchmark.txt").write_text(table.aligned(
+        [["network", "bytes", "%WER"], ["float", "1000000", "9.00"], ["<int8>", "260000", "9.10"]]))
+    for name in ("size.png", "speed.png"):
+        write_png(small / name)
     learning_curve.main([exp / "learning_curve.png", f"<u>GMM:5={fr}/mono/decode_test",
                          f"<u>GMM:60={fr}/tdnn/0/decode_test", f"tdnn:60={seeds}"])
     return SimpleNamespace(root=root, exp=exp, data=data)

@@ -9,14 +9,16 @@ import pytest
 
 from steps.decode import lattice_to_ctm
 from steps.report.make_report import main
+from steps.report.size import PICTURES
 from steps.score import score
 from tests.steps.report.conftest import EVIL, write_log
 from utils.step import UserError
 
 TAGS = ("html head meta link title style body header main footer nav section article h1 h2 h3 h4 "
         "p ul ol li a strong span div table thead tbody tr th td details summary dl dt dd "
-        "pre figure figcaption audio del ins bdi svg line circle path rect polyline text image g")
-VOID = {"meta", "link"}
+        "pre figure figcaption audio del ins bdi svg line circle path rect polyline text image g "
+        "img")
+VOID = {"meta", "link", "img"}
 
 
 class Page(HTMLParser):
@@ -56,13 +58,14 @@ def made(recipe, tmp_path_factory):
 def test_every_section_is_there(made):
     page = Page(made)
     assert [a["id"] for a in page.all("section")] == [
-        "errors", "who", "confusions", "listen", "curve", "training", "ran", "missing"]
+        "errors", "who", "confusions", "listen", "curve", "size", "training", "ran"]
     assert {a["href"][1:] for a in page.all("a")} == {a["id"] for a in page.all("section")}
     assert len(page.ids) == len(set(page.ids))
     text = " ".join("".join(page.texts).split())
     assert "4 systems on 2 test sets, 60 words of 5 speakers" in text
     assert "all the rest" in text and "1 h 4 min" in text
-    assert "tdnn, 2 seeds ◂" in text and "steps/compress/benchmark.py has not run" in text
+    assert "tdnn, 2 seeds ◂" in text
+    assert "<int8> 260000 9.10" in " ".join(page.texts)
     assert "bars go from the best to the worst seed" in text
 
 
@@ -77,7 +80,7 @@ def test_nothing_of_the_data_becomes_markup(made, recipe):
     text = "".join(page.texts)
     for word in EVIL:
         assert word in text
-    assert "<script" not in page.text and "<img" not in page.text
+    assert "<script" not in page.text and page.text.count("<img") == len(PICTURES)
     assert "<i>eve" in text and "data <x>" in text and "<u>GMM" in text
 
 
