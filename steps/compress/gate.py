@@ -29,8 +29,12 @@ SCORE = ("min_lmwt", "max_lmwt", "word_ins_penalty", "filter")
 SCORED = ("scoring/summary.json", "scoring/utts.tsv", ".done")
 
 
-def add_options(step, max_rise):
-    """Options of the gate; max_rise: the rise of WER that is allowed by default, as a share."""
+def add_options(step, max_rise, told=None):
+    """Options of the gate.
+
+    max_rise  by which share WER may rise by default, or None: the step sets it after parse()
+    told      what --help says of it then
+    """
     step.add("--baseline", default="", metavar="DECODE",
              help="decode directory of the uncompressed network on a development set, scored: the "
                   "gate decodes and scores in the same way (default: there is no gate)")
@@ -39,7 +43,7 @@ def add_options(step, max_rise):
     step.add("--graph", default="", help="graph directory (default the baseline's)")
     step.add("--max-wer-rise", type=zero_or_more, default=max_rise,
              help="by which share of the baseline WER may rise; a network that does worse is "
-                  f"refused, with exit status 1 (default {max_rise:g})")
+                  f"refused, with exit status 1 (default {told or f'{max_rise:g}'})")
     step.add("--no-gate", action="store_true",
              help="keep it all the same; compress.json and packages warn of it")
     step.add("--nj", type=positive, default=2, help="jobs of the decoding (default 2)")

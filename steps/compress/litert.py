@@ -12,10 +12,11 @@ import logging
 import warnings
 
 import numpy as np
+from ai_edge_litert.tools import flatbuffer_utils
 
 from steps.compress.folded import folded
 from steps.nnet.litert import LiteRtModel
-from steps.nnet.size import context
+from steps.nnet.size import calls, context
 from steps.nnet.tf import tf
 from utils.step import UserError
 
@@ -25,10 +26,10 @@ CHECKED = 20          # outputs that are compared
 
 def export(model):
     """The bytes of a float32 LiteRT model, compared with the keras.Model that it is of."""
-    data = convert(folded(model), model.input_shape[-1])
     left, right, stride = context(model)
-    feats = np.random.default_rng(0).normal(
-        0, 1, (left + stride * CHECKED + right, model.input_shape[-1])).astype(np.float32)
+    shape = left + stride * CHECKED + right, model.input_shape[-1]
+    data = convert(folded(model), shape)
+    feats = np.random.default_rng(0).normal(0, 1, shape).astype(np.float32)
     difference = np.abs(LiteRtModel(data).run(feats) - model(feats[None]).numpy()[0]).max()
     if not difference <= TOLERANCE:
         raise UserError(model.name, f"its LiteRT model gives log-posteriors that differ by "
@@ -36,12 +37,28 @@ def export(model):
     return data
 
 
-def convert(function, feat_dim):
-    """The bytes of the LiteRT model of a TensorFlow function of float32 (any, feat_dim)."""
-    concrete = tf.function(function, autograph=False, input_signature=[
-        tf.TensorSpec((None, feat_dim), tf.float32, name="feats")]).get_concrete_function()
+def affine_layers(model):
+    """{name: shape of the kernel, inputs first} of the layers with matrices, from the input on."""
+    return {layer.name: tuple(layer.kernel.shape) for layer, _, _ in calls(model)
+            if getattr(layer, "kernel", None) is not None}
+
+
+def convert(function, shape):
+    """The bytes of the LiteRT model of a TensorFlow function.
+
+    shape  (num_frames, feat_dim) of its input until another number of frames is asked for
+    """
+    module = tf.Module()      # without one the model has no signature, which calibration needs
+    module.run = tf.function(function, autograph=False, input_signature=[
+        tf.TensorSpec((None, shape[1]), tf.float32, name="feats")])
+    concrete = module.run.get_concrete_function()
     with hushed():
-        return tf.lite.TFLiteConverter.from_concrete_functions([concrete]).convert()
+        data = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module).convert()
+    # The converter says 1 frame, of which a network with context can make nothing.
+    tree = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
+    graph = tree.subgraphs[0]
+    graph.tensors[graph.inputs[0]].shape = list(shape)
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(tree))
 
 
 @contextlib.contextmanager
@@ -50,7 +67,8 @@ def hushed():
     previous = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), \
+                contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -7,6 +7,7 @@ A network directory of this kind has model.tflite in the place of final.keras.
 """
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,9 @@ class LiteRtModel:
     def run(self, feats):
         """float32 (num_frames, feat_dim) -> float32 (num_out, dim)"""
         if len(feats) != self.length:
-            self.interpreter.resize_tensor_input(self.input["index"], feats.shape)
-            self.interpreter.allocate_tensors()
+            with hushed() if self.length is None else nullcontext():
+                self.interpreter.resize_tensor_input(self.input["index"], feats.shape)
+                self.interpreter.allocate_tensors()
             self.length = len(feats)
         self.interpreter.set_tensor(self.input["index"], np.ascontiguousarray(feats, np.float32))
         self.interpreter.invoke()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from steps.compress import folded as folding
-from steps.compress.litert import convert, export
+from steps.compress.litert import export
 from steps.nnet.architectures import ARCHITECTURES
 from steps.nnet.litert import LiteRtModel
 from steps.nnet.tf import keras
@@ -109,4 +109,11 @@ def test_what_came_out_otherwise_is_refused(monkeypatch):
 def test_the_same_network_is_the_same_bytes():
     model, _, _ = tiny_model("dnn")
     assert export(model) == export(model)
-    assert convert(folding.folded(model), 13) == export(model)
+
+
+def test_it_can_be_run_before_a_length_is_asked_for():
+    model, left, right = tiny_model("cnn")
+    loaded = LiteRtModel(export(model)).interpreter
+    loaded.allocate_tensors()
+    loaded.invoke()
+    assert loaded.get_input_details()[0]["shape"].tolist() == [left + 3 * 20 + right, 13]
