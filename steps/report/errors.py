@@ -5,7 +5,7 @@ from collections import Counter
 from statistics import median, stdev
 
 from steps.report.charts import interval_bar, length_bar
-from steps.report.markup import el, join, table
+from steps.report.markup import breakable, el, join, table
 from steps.score.bootstrap import sums_by
 
 MAX_SETS = 8      # test sets that are shown in detail
@@ -91,7 +91,7 @@ def systems_table(one, top):
         best, seeds = system is one.best, [seed.wer for seed in system.seeds]
         wer = f"{system.wer:.2f}" + (f" ± {stdev(seeds):.2f}" if len(seeds) > 1 else "")
         name = system.name + (f", {len(seeds)} seeds" if len(seeds) > 1 else "")
-        rows.append([el("strong", name, "\N{NO-BREAK SPACE}◂") if best else name, wer,
+        rows.append([el("strong", breakable(name), "\N{NO-BREAK SPACE}◂") if best else name, wer,
                      interval_bar(system.wer, low, high, top, best), f"{low:.1f} to {high:.1f}",
                      "" if best else p_value(system.p(one.best)), f"{system.cer:.2f}"])
     return table(["system", "% WER", f"0 to {top:.0f} %", "95 % interval", "p", "% CER"], rows,

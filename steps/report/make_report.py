@@ -30,7 +30,7 @@ def main(argv=None):
     step.add("--utts", type=int, default=12, help="utterances to listen to, of all test sets "
              "together (default 12; 0 leaves them out)")
     step.add("--skip", action="append", default=[], metavar="PATTERN",
-             help="directories below <exp> to pass over, such as 'tune/*'")
+             help="directories below <exp> to pass over, such as tune or '*/initial'")
     step.add("exp", help="directory of experiments")
     step.add("page", help="HTML file to make")
     args = step.parse(argv)

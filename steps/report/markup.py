@@ -45,7 +45,7 @@ def table(head, rows, caption, numeric=(), wide=False):
     numeric   indices of the columns of numbers
     """
     def cells(row, first, other):
-        return join(el(first if i == 0 else other, cell,
+        return join(el(first if i == 0 else other, breakable(cell) if i == 0 else cell,
                        scope=("row" if other == "td" else "col") if i == 0 or other == "th"
                        else None, class_="n" if i in numeric else None)
                     for i, cell in enumerate(row))
@@ -56,6 +56,11 @@ def table(head, rows, caption, numeric=(), wide=False):
     # The caption stands before what scrolls, or it would be as wide as the table.
     return el("div", el("p", caption, class_="caption"),
               el("div", made, class_="scroll", role="region", tabindex="0", aria_label=caption))
+
+
+def breakable(name):
+    """A path that may go on in the next line after a slash."""
+    return name if isinstance(name, Html) else join(str(name).split("/"), Html("/<wbr>"))
 
 
 def figure(picture, caption):

@@ -17,8 +17,8 @@ from utils.step import UserError
 TAGS = ("html head meta link title style body header main footer nav section article h1 h2 h3 h4 "
         "p ul ol li a strong span div table thead tbody tr th td details summary dl dt dd "
         "pre figure figcaption audio del ins bdi svg line circle path rect polyline text image g "
-        "img")
-VOID = {"meta", "link", "img"}
+        "img wbr")
+VOID = {"meta", "link", "img", "wbr"}
 
 
 class Page(HTMLParser):
