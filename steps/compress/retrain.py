@@ -68,11 +68,11 @@ class Retraining:
                      if name not in gate.OPTIONS | {"network", "dir"}}
         self.key = training.key_of(self.told, fingerprint(inputs))
         self.directory = Path(self.args.network)
+        self._check_inputs()
         self.config = read_config(self.directory)
         self.checkpoints = training.checkpoints_of(step)
         self.language = training.LanguageData(self.args, self.args.data, self.args.alidir,
                                               self.checkpoints, read_front_end(self.directory))
-        self._check_tree()
         seed(self.args.seed)
         self.source = load_model(self.directory / "final.keras")
         self.size = num_params(self.source)
@@ -153,7 +153,12 @@ class Retraining:
         return {**self.config, **self.changed, "num_params": num_params(model),
                 "macs_per_second": macs_per_second(model, shift)}
 
-    def _check_tree(self):
+    def _check_inputs(self):
+        training.check_inputs(self.args.data, self.args.alidir)
+        for name in FILES:
+            if not (self.directory / name).is_file():
+                raise UserError(self.directory / name, "no such file",
+                                "take a network that can be trained, of steps/nnet")
         if (Path(self.args.alidir) / "tree").read_bytes() \
                 != (self.directory / "tree").read_bytes():
             raise UserError(f"{self.args.alidir}/tree", f"is not the tree of {self.directory}",
