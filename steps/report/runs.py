@@ -105,10 +105,14 @@ def find_tables(exp, skip=()):
 def read_aligned(path):
     """Rows of cells, with the head first, of a table that steps/score/table.py aligned.
 
-    The first column stands to the left, the others end where their heads do.
+    The first column stands to the left, the others end where their heads do. Of a file without
+    columns each line is a cell.
     """
-    lines = path.read_text("utf-8").splitlines()
+    lines = path.read_text("utf-8").splitlines() or [""]
     ends = [match.end() for match in re.finditer(r"\S+(?: \S+)*", lines[0])]
+    if len(ends) < 2:
+        return [[line] for line in lines]
+    ends[-1] = None   # whatever comes after is the last column's
     rows = []
     for line in filter(str.strip, lines):
         first = re.split(r"\s{2,}", line[:ends[1]])[0]

@@ -25,9 +25,7 @@ def benchmarks(exp, jsons):
         if len(jsons) > 1:
             parts.append(el("h3", name))
         if path.with_suffix(".txt").is_file():
-            head, *rows = read_aligned(path.with_suffix(".txt"))
-            parts.append(table(head, rows, f"Sizes, speeds and errors, {name}",
-                               range(1, len(head)), wide=True))
+            parts.append(_table(path.with_suffix(".txt"), f"Sizes, speeds and errors, {name}"))
         figures = []
         for picture, caption in PICTURES.items():
             file = path.with_name(picture)
@@ -40,3 +38,11 @@ def benchmarks(exp, jsons):
         return None
     return join([el("p", "The same network in smaller forms, measured in one run: what is saved, "
                     "and what it costs in errors."), *parts])
+
+
+def _table(path, caption):
+    """The table of a file; its lines as they are where they do not stand in columns."""
+    head, *rows = read_aligned(path)
+    if len(head) > 1 and not any("  " in cell for row in rows for cell in row):
+        return table(head, rows, caption, range(1, len(head)), wide=True)
+    return el("pre", path.read_text("utf-8"), tabindex="0", role="region", aria_label=caption)
