@@ -41,7 +41,8 @@ def main(argv=None):
     step.add("--lm-text", default="", metavar="FILE",
              help="more text for the language model, a sentence a line")
     step.add("--source", default="", metavar="DIR",
-             help="network to graft on: its directory; without one networks begin from scratch")
+             help="network to graft on: its directory, or a package, folder or zip; without one "
+                  "networks begin from scratch")
     step.add("--nj", type=int, default=2, help="jobs that run.sh runs in parallel (default 2)")
     step.add("recordings", help="folder of sound files")
     step.add("recipe", help="folder to make, such as egs/mylang")
@@ -65,13 +66,15 @@ def _lexicon(args):
             raise UserError("--lexicon", "espeak of which language?", "--language CODE as well")
         kind = f"espeak:{args.language}"
     if kind.startswith("espeak:"):
-        from utils.lang.espeak import languages
+        from utils.lang.espeak import Espeak, languages
         code = kind.removeprefix("espeak:")
-        if code not in languages():
-            near = [c for c in languages() if c[:2] == code[:2]]
+        try:
+            Espeak(code)
+        except UserError:
+            near = [own for own in languages() if own[:2].lower() == code[:2].lower()]
             raise UserError(code, "eSpeak NG has no such language" + (
                 f", but {', '.join(near)}" if near else ""),
-                "without --language letters are the phones")
+                "without --language letters are the phones") from None
         return kind
     if kind in ("graphemes", "subwords"):
         return kind

@@ -15,7 +15,7 @@ stop_stage=99      # last stage to run
 corpus=""          # the folder of recordings; conf/corpus.conf says where the transcripts are
 lexicon=graphemes  # graphemes, subwords, espeak:CODE such as espeak:sw, or a lexicon's file
 lm_text=""         # more text for the LM, a sentence a line; normalised as the transcripts are
-source=""          # directory of a network to graft on; none: networks from scratch alone
+source=""          # network to graft on, its directory or a package; none: from scratch alone
 feats=fbank        # of networks, with conf/nnet_feats.conf: fbank or mfcc
 seeds=0            # networks from each of these seeds
 nj=2               # jobs in parallel
@@ -112,6 +112,10 @@ if begin 9 "network from scratch, on the alignments of tri3b"; then
 fi
 
 if begin 10 "network by transfer: on the source's layers, outputs begin by sound"; then
+  if [[ $source == *.zip || -e $source/manifest.json ]]; then   # a package
+    steps/package/check_adaptable.py --unpack "$exp/source" "$source" "$data/lang"
+    source=$exp/source
+  fi
   if [[ -n $source ]]; then
     steps/transfer/map_phones.py --alidir "$exp/tri3b" --lang "$data/lang" \
       "$source" "$exp/tri3b" "$exp/map"
@@ -170,5 +174,22 @@ if begin 13 "table with significance"; then
   steps/score/table.py --baseline tri3b --out "$exp/table" "${rows[@]}"
 fi
 
-# Stages from 14 on: the network made small (steps/compress) and packed with its graph for a laptop
-# or a phone.
+best=${networks##* }/${seeds%% *}   # the network to pack: by transfer, if there is a source
+
+if begin 14 "the network as LiteRT, small enough for a phone"; then
+  steps/compress/quantize.py --config "$conf/quantize.conf" --nj "$nj" --cmd "$decode_cmd" \
+    --baseline "$exp/$best/decode_dev" "$exp/$best" "$data/nnet/train" "$exp/small"
+  for set in dev test; do
+    steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+      "$exp/tri3b/graph" "$data/nnet/$set" "$exp/small/decode_$set"
+  done
+  decodes=()
+  score_pair "$data/nnet" "$exp/tri3b/graph" "$exp/small"
+fi
+
+if begin 15 "a package: all that transcribing needs, in one folder and one zip"; then
+  steps/package/package.py --config "$conf/package.conf" --dev "$exp/small/decode_dev" \
+    --decode "$exp/small/decode_test" --trainable "$exp/$best" \
+    "$exp/small" "$exp/tri3b/graph" "$data/lang_test" "$exp/package"
+  echo "to use it: steps/package/transcribe.py $exp/package SOUND..." >&2
+fi

@@ -54,6 +54,8 @@ def make_recipe(args):
     variables = {"corpus": str(recordings), "lexicon": args.lexicon,
                  "lm_text": str(Path(args.lm_text).resolve()) if args.lm_text else "",
                  "source": plan.source, "feats": plan.feats, "nj": str(args.nj)}
+    plan.edits["package.conf"] = {"name": name} | (
+        {"language": args.language} if args.language else {})
     head = f"{name}: a recogniser from {readme.amount(plan.hours['train'])} of speech of " \
            f"{readme.counted(plan.speakers['train'], 'speaker')}."
     write.write_recipe(args.recipe, files, variables, head, plan)

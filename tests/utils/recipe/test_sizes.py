@@ -1,6 +1,7 @@
 """Sizes, estimates and hours."""
 
 import json
+import zipfile
 
 import pytest
 
@@ -101,6 +102,20 @@ def test_a_source_is_a_whole_network(tmp_path):
     assert find_network(tmp_path) == network.resolve()
     assert features_of(network) == ("fbank", {"sample-rate": 8000, "snip-edges": "true",
                                               "num-mel-bins": 40}, 8000)
+    with zipfile.ZipFile(tmp_path / "en.zip", "w") as archive:
+        for name, text in (("manifest.json", "{}"), ("model/front_end.json",
+                                                     json.dumps({"feats": feats}))):
+            archive.writestr(name, text)
+    with pytest.raises(UserError, match="cannot be trained on"):
+        find_network(tmp_path / "en.zip")
+    with zipfile.ZipFile(tmp_path / "en.zip", "a") as archive:
+        archive.writestr("adapt/final.keras", "")
+        archive.extractall(tmp_path / "en")
+    for package in (tmp_path / "en.zip", tmp_path / "en"):
+        assert features_of(find_network(package)) == features_of(network)
+    (tmp_path / "bad.zip").touch()
+    with pytest.raises(UserError, match="is no package"):
+        find_network(tmp_path / "bad.zip")
     (network / "front_end.json").write_text(json.dumps({"feats": {**feats, "kind": "fmllr"}}))
     with pytest.raises(UserError, match="its features are fmllr"):
         features_of(network)
