@@ -20,14 +20,12 @@ e.g. steps/compress/quantize.py --scheme int8 --baseline exp/tdnn/decode_dev exp
      steps/compress/quantize.py --scheme int4 --keep output=int8 exp/tdnn data/train exp/tdnn_int4
 """
 
-import fnmatch
-import re
 import shutil
 import time
 from pathlib import Path
 
 from steps.compress import gate
-from steps.compress.schemes import SCHEMES
+from steps.compress.schemes import SCHEMES, check_keep, parse_keep
 from steps.nnet.network import FILES, RECURRENT, is_compiled, read_config
 from utils.data.datadir import DataDir
 from utils.step import Step, UserError, log, positive
@@ -57,7 +55,7 @@ def main(argv=None):
         inputs += [Path(args.data) / name for name in ("feats.scp", "cmvn.scp", "utt2spk")]
     if step.up_to_date(args.dir, inputs + gate.inputs_of(args)):
         return 0
-    check(args, keep)
+    check(args)
     speech = calibration_speech(args)
     about = gate.deliver(step, inputs, lambda out: quantize(args, keep, speech, out),
                          "--keep output=int8, quantize_aware.py, or a wider --scheme")
@@ -65,19 +63,7 @@ def main(argv=None):
                        f"{about['bytes_before'] / 1e6:.3f} MB as float32")
 
 
-def parse_keep(text):
-    """[(pattern, scheme)] of 'output=int8 tdnn*=float16'."""
-    keep = []
-    for item in text.split():
-        glob, equals, scheme = item.partition("=")
-        if not (glob and equals and scheme in SCHEMES) or scheme == "int8-static":
-            raise UserError("--keep", f"{item} is no GLOB=SCHEME", "such as output=int8, of "
-                            f"{', '.join(s for s in SCHEMES if s != 'int8-static')}")
-        keep.append((re.compile(fnmatch.translate(glob)), scheme))
-    return keep
-
-
-def check(args, keep):
+def check(args):
     """UserErrors for what cannot be quantized."""
     if is_compiled(args.network):
         raise UserError(args.network, "is a LiteRT model already",
@@ -117,14 +103,13 @@ def quantize(args, keep, speech, out):
     started, source = time.time(), Path(args.network)
     model = load_model(source / "final.keras")
     layers = affine_layers(model)
-    for pattern, _ in keep:
-        if not any(map(pattern.fullmatch, layers)):
-            raise UserError("--keep", f"no layer matches {pattern.pattern}",
-                            f"there are {', '.join(layers)}")
+    check_keep(keep, layers)
     plan = plan_of(layers, args.scheme, keep)
     config = read_config(source)
     data = export(model)
-    made = quantized(data, plan, speech)
+    # Kernels that were trained to be where whole numbers put them are not to be moved again.
+    trained = config.get("quantized", {})
+    made = quantized(data, plan, speech, [name for name in plan if trained.get(name) == plan[name]])
     (out / "model.tflite").write_bytes(made)
     for name in KEPT:
         shutil.copyfile(source / name, out / name)

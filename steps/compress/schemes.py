@@ -8,13 +8,14 @@ In int8-static all between the layers is int8 too, of ranges found in calibratio
 """
 
 import contextlib
+import fnmatch
 import re
 
 import numpy as np
 
 from steps.compress.litert import hushed
 from utils.hushed import hushed as hushed_natives
-from utils.step import log
+from utils.step import UserError, log
 
 SCHEMES = ("float32", "float16", "int8", "int8-static", "int4", "int4-block32", "int4-block64")
 BLOCKS = {"int4-block32": 32, "int4-block64": 64}
@@ -22,16 +23,36 @@ SIGNATURE = "serving_default"
 BITS = {0: 32, 1: 16, 9: 8, 17: 4}       # of a number, by LiteRT's tensor type: float32 ... int4
 
 
+def parse_keep(text):
+    """[(glob, scheme)] of 'output=int8 tdnn*=float16'."""
+    keep = []
+    for item in text.split():
+        glob, equals, scheme = item.partition("=")
+        if not (glob and equals and scheme in SCHEMES) or scheme == "int8-static":
+            raise UserError("--keep", f"{item} is no GLOB=SCHEME", "such as output=int8, of "
+                            f"{', '.join(s for s in SCHEMES if s != 'int8-static')}")
+        keep.append((glob, scheme))
+    return keep
+
+
+def check_keep(keep, layers):
+    """UserError if a glob is of no layer."""
+    for glob, _ in keep:
+        if not fnmatch.filter(layers, glob):
+            raise UserError("--keep", f"no layer is called {glob}",
+                            f"there are {', '.join(layers)}")
+
+
 def plan_of(layers, scheme, keep):
     """{layer: scheme}, where those that match a glob of keep have another.
 
-    layers  {name: shape of the kernel, inputs first};  keep  [(compiled glob, scheme)]
+    layers  {name: shape of the kernel, inputs first};  keep  of parse_keep()
     """
     plan = {}
     for name, shape in layers.items():
         own = scheme
-        for pattern, other in keep:
-            own = other if pattern.fullmatch(name) else own
+        for glob, other in keep:
+            own = other if fnmatch.fnmatchcase(name, glob) else own
         if own in BLOCKS and (len(shape) > 2 or shape[0] % BLOCKS[own]):
             log(f"{name}: {' x '.join(map(str, shape))}, no blocks of {BLOCKS[own]} inputs: int4 "
                 "with a scale for each output")
@@ -40,7 +61,7 @@ def plan_of(layers, scheme, keep):
     return plan
 
 
-def quantized(data, plan, speech=()):
+def quantized(data, plan, speech=(), on_grid=()):
     """The bytes of a LiteRT model whose layers have the schemes of a plan.
 
     data    bytes of a float32 LiteRT model
@@ -49,13 +70,14 @@ def quantized(data, plan, speech=()):
             that what the layers say of it changes least (GPTQ, Frantar et al. 2023), and without
             so that the kernels do (OCTAV, Sakr et al. 2022); none for recurrent networks, as what
             happens in a loop cannot be seen
+    on_grid     layers whose kernels were rounded by quantize_aware.py: they stay where they are
     """
     if set(plan.values()) <= {"float32"}:
         return data
     with quiet():
         from litert_quantizer.quantizer import Quantizer
         quantizer = Quantizer(data)
-        for arguments in recipe(plan, bool(speech)):
+        for arguments in recipe(plan, bool(speech), on_grid):
             quantizer.update_quantization_recipe(*arguments)
         ranges = None
         if quantizer.need_calibration:
@@ -65,7 +87,7 @@ def quantized(data, plan, speech=()):
                                         enable_progress_report=False).quantized_model)
 
 
-def recipe(plan, calibrated):
+def recipe(plan, calibrated, on_grid=()):
     """What Quantizer.update_quantization_recipe() is called with, one after the other."""
     from litert_quantizer.algorithm_manager import AlgorithmName as Algorithm
     from litert_quantizer.qtyping import (
@@ -109,7 +131,8 @@ def recipe(plan, calibrated):
             granularity = {"int4": QuantGranularity.CHANNELWISE,
                            "int4-block32": QuantGranularity.BLOCKWISE_32,
                            "int4-block64": QuantGranularity.BLOCKWISE_64}[scheme]
-            rows.append((scope, every, whole_numbers(4, granularity), fit))
+            rows.append((scope, every, whole_numbers(4, granularity),
+                         Algorithm.MIN_MAX_UNIFORM_QUANT if layer in on_grid else fit))
     return rows
 
 

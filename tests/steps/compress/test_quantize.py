@@ -9,7 +9,7 @@ import pytest
 
 from steps.compress import quantize
 from steps.compress.litert import affine_layers, export
-from steps.compress.schemes import SCHEMES, kernels_in, plan_of, quantized
+from steps.compress.schemes import SCHEMES, kernels_in, parse_keep, plan_of, quantized
 from steps.nnet.architectures import ARCHITECTURES, add_output, build_trunk
 from steps.nnet.litert import LiteRtModel
 from steps.nnet.network import RECURRENT, is_compiled, read_network
@@ -74,7 +74,7 @@ def test_fitted_kernels_are_nearer():
 def test_a_plan_keeps_layers_and_finds_blocks(capsys):
     layers = {"input.affine": (40, 64), "conv": (3, 3, 32, 64), "tdnn1.affine": (64, 64),
               "output": (64, 9)}
-    keep = quantize.parse_keep("output=int8 t*=float16 tdnn1.*=float32")
+    keep = parse_keep("output=int8 t*=float16 tdnn1.*=float32")
     assert plan_of(layers, "int4-block32", keep) == {
         "input.affine": "int4", "conv": "int4", "tdnn1.affine": "float32", "output": "int8"}
     said = capsys.readouterr().err
@@ -85,7 +85,7 @@ def test_a_plan_keeps_layers_and_finds_blocks(capsys):
 def test_layers_that_are_kept_are_wider():
     model, _ = small("tdnn")
     layers = affine_layers(model)
-    plan = plan_of(layers, "int4", quantize.parse_keep("output=int8 input*=float16 tdnn2*=float32"))
+    plan = plan_of(layers, "int4", parse_keep("output=int8 input*=float16 tdnn2*=float32"))
     bits = {name: kernel["bits"] for name, kernel in
             kernels_in(quantized(export(model), plan), layers).items()}
     assert bits == {"input.affine": 16, "tdnn1.affine": 4, "tdnn2.affine": 32, "output": 8}
@@ -156,7 +156,7 @@ def test_the_limit_is_the_schemes(scored, tmp_path, monkeypatch):
     (["--keep", "output"], "--keep: output is no GLOB=SCHEME (such as output=int8"),
     (["--keep", "output=int8-static"], "is no GLOB=SCHEME"),
     (["--scheme", "int8-static"], "int8-static needs training speech (name a data directory)"),
-    (["--keep", "outputs=int8"], "--keep: no layer matches"),
+    (["--keep", "outputs=int8"], "--keep: no layer is called outputs (there are dnn1"),
 ])
 def test_mistakes_are_told(scored, tmp_path, options, line):
     with pytest.raises(UserError, match=re.escape(line)):
