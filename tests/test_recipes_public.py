@@ -40,6 +40,22 @@ def test_librispeech_recipe_on_a_tiny_corpus(librispeech):
     assert_nothing_to_do(run(ROOT / "egs/librispeech/run.sh", *options))
 
 
+def test_librispeech_recipe_with_an_lm_as_published(tiny, tmp_path):
+    """Up to the grammar: all words of the lexicon, whatever the transcripts say."""
+    corpus = make_librispeech(tmp_path / "LibriSpeech", tiny)
+    words = ["MISA", "FONO", "ZEBRA", "</s>", "<UNK>"]
+    lines = ["\\data\\", "ngram 1=6", "ngram 2=2", "", "\\1-grams:", "-99 <s> -0.3",
+             *(f"-0.7 {word} -0.1" for word in words), "", "\\2-grams:", "-0.2 <s> MISA",
+             "-0.3 MISA ZEBRA", "", "\\end\\", ""]
+    (tmp_path / "lm/3gram.arpa").write_text("\n".join(lines))
+    options = ["--corpus", corpus, "--lexicon", tmp_path / "lm/librispeech-lexicon.txt", "--lm",
+               tmp_path / "lm/3gram.arpa", "--data", tmp_path / "data", "--exp", tmp_path / "exp",
+               "--stop-stage", 1]
+    run(ROOT / "egs/librispeech/run.sh", *options)
+    assert "ZEBRA" in (tmp_path / "data/mini/lang_test/words.txt").read_text()
+    assert (tmp_path / "data/mini/lang_test/G.fst").is_file()
+
+
 def test_commonvoice_recipe_on_a_tiny_corpus(librispeech, tiny, tmp_path):
     conf = quick_conf(ROOT / "egs/commonvoice", tmp_path / "conf")
     make_commonvoice(tmp_path / "corpus", tiny)

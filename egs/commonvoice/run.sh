@@ -45,13 +45,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 parse_options "$@"
 
 # What is no language: its language, its names in the column accents (of older versions too), and
-# eSpeak's name. Any other target is a language whose name eSpeak knows.
-declare -A language=([en-scotland]=en [en-india]=en [en-england]=en [en-us]=en [sv-SE]=sv-SE)
+# eSpeak's name. Any other target is a language; eSpeak knows most by what stands before the dash.
+declare -A language=([en-scotland]=en [en-india]=en [en-england]=en [en-us]=en)
 declare -A accents=([en-scotland]="Scottish English|scotland"
   [en-india]="India and South Asia (India, Pakistan, Sri Lanka)|indian"
   [en-england]="England English|england" [en-us]="United States English|us")
-declare -A espeak=([en-scotland]=en-gb-scotland [en-india]=en-gb [en-england]=en-gb [en]=en-us
-  [sv-SE]=sv [fr]=fr-fr)
+declare -A espeak=([en-scotland]=en-gb-scotland [en-india]=en [en-england]=en [en-us]=en-us
+  [en]=en-us [zh-CN]=cmn [zh-TW]=cmn [zh-HK]=yue [kmr]=ku)
 
 # Networks on a part of a target: exp/<target>/<size>/<network>/<seed>
 networks="scratch transfer"
@@ -94,7 +94,7 @@ if begin 1 "lexicon, lang and trigram"; then
   for target in $targets; do
     texts=(--plain-text "$data/$target/lm/sentences.txt" "$data/$target/train/text")
     if [[ $lexicon == espeak ]]; then
-      utils/lang/prepare_dict_espeak.py --language "${espeak[$target]:-$target}" \
+      utils/lang/prepare_dict_espeak.py --language "${espeak[$target]:-${target%%-*}}" \
         "${texts[@]}" "$data/$target/dict"
     elif [[ $lexicon == graphemes ]]; then
       utils/lang/prepare_dict_graphemes.py "${texts[@]}" "$data/$target/dict"

@@ -47,11 +47,12 @@ def main(argv=None):
              help=", ".join([*PARTS, *FILES]))
     args = step.parse(argv)
     step.name += f":{args.part}"   # several parts in one directory, each with its own record
+    url = vars(args).pop("url")    # what was fetched from a mirror is the same
     if args.part in FILES:
-        return fetch_file(step, args)
+        return fetch_file(step, args, url)
     number, md5 = PARTS[args.part]
     return fetch_archive(
-        step, f"{args.url}/{number}/{args.part}.tar.gz", Path(args.dir) / f"{args.part}.tar.gz",
+        step, f"{url}/{number}/{args.part}.tar.gz", Path(args.dir) / f"{args.part}.tar.gz",
         Path(args.dir) / "LibriSpeech", [f"{args.part}/", "SPEAKERS.TXT", "LICENSE.TXT"],
         lambda archive, directory: check(archive, directory, args.part),
         "CC BY 4.0, Panayotov et al. 2015, https://www.openslr.org/12", f"md5:{md5}")
@@ -74,14 +75,14 @@ def check(archive, directory, part):
     return number
 
 
-def fetch_file(step, args):
+def fetch_file(step, args, url):
     """Lexicon or LM into <dir>/lm."""
     directory = Path(args.dir) / "lm"
     if step.up_to_date(directory, []):
         return 0
     log("licence: public domain, https://www.openslr.org/11")
     fetched = Path(args.dir) / args.part
-    fetch(f"{args.url}/11/{args.part}", fetched)
+    fetch(f"{url}/11/{args.part}", fetched)
     if args.part.endswith(".gz"):
         check_gzip(fetched)
     with step.output(directory) as out:
