@@ -69,7 +69,7 @@ def add_options(step):
              help="scored decode directory whose LM weight and insertion penalty are taken")
     step.add("--lmwt", type=float, default=None, help="LM weight, in the place of --dev's")
     step.add("--wip", type=float, default=None, help="insertion penalty, in the place of --dev's")
-    step.add("--beam", type=float, default=10.0, help="of transcribing (default 10)")
+    step.add("--beam", type=float, default=9.0, help="of transcribing (default 9)")
     step.add("--max-active", type=positive, default=2000,
              help="tokens followed from frame to frame at most (default 2000)")
     step.add("--min-active", type=positive, default=200, help="and at least (default 200)")

@@ -1,0 +1,152 @@
+"""package.py: what goes in, what is refused, and check_adaptable.py of the result."""
+
+import gzip
+import json
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from steps.decode.fst_arrays import read_fst
+from steps.nnet.network import is_network, read_network
+from steps.package import check_adaptable, contents, package
+from steps.package.archive import open_package
+from steps.package.card import render, warnings, wer_rows
+from utils.step import UserError
+
+
+@pytest.fixture
+def inputs(packed, tmp_path):
+    """This test's own copy of the network directory, and the other arguments."""
+    network = tmp_path / "network"
+    shutil.copytree(packed.network, network, ignore=lambda _, names: {"decode_dev"} & set(names))
+    return network, [packed.graph, packed.lang, tmp_path / "p"]
+
+
+def test_contents(packed):
+    with open_package(packed.zip) as made:
+        names = set(made.manifest["files"])
+        assert {"card.json", "README.md", "recogniser.json", "model/model.tflite", "model/tree",
+                "graph/HCLG.fst", "graph/words.txt", "graph/phones/align_lexicon.int",
+                "lang/lm.arpa.gz", "lang/lexicon.txt", "adapt/final.keras"} <= names
+        search = made.json("recogniser.json")["search"]
+        best = json.loads((packed.baseline / "scoring/summary.json").read_text())
+        assert search["acwt"] == pytest.approx(1 / best["lmwt"]) and search["beam"] == 13
+        card = made.json("card.json")
+        assert card["licence"] == "CC0-1.0" and card["wer"][0]["wer"] == round(
+            best["wer"]["percent"], 2)
+        assert card["warnings"] == []
+        assert gzip.decompress((made.path / "lang/lm.arpa.gz").read_bytes()).startswith(b"\n\\data")
+        assert is_network(made.path / "model")
+
+
+def test_a_second_run_does_nothing_and_a_lost_zip_is_made_again(packed, tmp_path):
+    folder = tmp_path / "p"
+    package.main(["--no-adapt", *packed.arguments, folder])
+    zipped = folder.with_name("p.zip")
+    before = (folder / "manifest.json").stat().st_mtime_ns
+    package.main(["--no-adapt", *packed.arguments, folder])
+    assert (folder / "manifest.json").stat().st_mtime_ns == before
+    content = zipped.read_bytes()
+    zipped.unlink()
+    package.main(["--no-adapt", *packed.arguments, folder])
+    assert zipped.read_bytes() == content
+    assert len(content) < packed.zip.stat().st_size
+    assert check_adaptable.main([folder]) == 1
+
+
+def test_penalty_is_in_the_graph(packed, tmp_path):
+    import kaldifst
+    source = packed.graph / "HCLG.fst"
+    contents.write_graph(source, tmp_path / "g.fst", 0.75)
+    made = kaldifst.StdVectorFst(kaldifst.StdConstFst.read(str(tmp_path / "g.fst")))
+    made.write(str(tmp_path / "v.fst"))
+    before, after = read_fst(source), read_fst(tmp_path / "v.fst")
+    np.testing.assert_allclose(after.weight - before.weight, 0.75 * (before.olabel > 0), atol=1e-5)
+
+
+def test_transformed_features_are_refused(inputs):
+    network, rest = inputs
+    front_end = json.loads((network / "front_end.json").read_text())
+    feats = front_end["feats"]
+    for change, what in (({"kind": "fmllr"}, "features are of kind fmllr"), ({"add_pitch": True},
+                         "with pitch"), ({"feat_dim": 12}, "such as LDA")):
+        (network / "front_end.json").write_text(json.dumps(
+            {**front_end, "feats": {**feats, **change}}))
+        with pytest.raises(UserError, match=what):
+            package.main(["--lmwt", "10", network, *rest])
+    assert not rest[-1].exists()
+
+
+@pytest.mark.parametrize("options, what", [
+    ([], "--dev: is needed"), (["--lmwt", "0"], "--lmwt: is 0"),
+    (["--lmwt", "10", "--beam", "-1"], "--beam: is -1"),
+    (["--lmwt", "10", "--lm", "/no/lm.arpa"], "/no/lm.arpa: no LM here"),
+    (["--lmwt", "10", "--lexicon", "/no/lexicon"], "/no/lexicon: no such file"),
+    (["--lmwt", "10", "--trainable", "/no/network"], "/no/network: has no final.keras"),
+    (["--dev", "/no/decode"], "summary.json: no such file")])
+def test_bad_options(inputs, options, what):
+    network, rest = inputs
+    with pytest.raises(UserError, match=what):
+        package.main([*options, network, *rest])
+    assert not rest[-1].exists()
+
+
+def test_a_kept_network_that_the_gate_refused_warns():
+    gate = {"passed": False, "wer": 12.0, "baseline": 10.0, "allowed": 10.2, "dev": "data/dev"}
+    found = warnings(SimpleNamespace(compress={"gate": gate}), {"wer": [1], "licence": "CC0"})
+    assert len(found) == 1 and "WER 12.00 % on data/dev, 10.00 % before" in found[0]
+    found = warnings(SimpleNamespace(compress={"gate": {"passed": None}}),
+                     {"wer": [], "licence": ""})
+    assert len(found) == 3
+
+
+def test_wer_by_group(packed, tmp_path):
+    scoring = tmp_path / "scoring"
+    shutil.copytree(packed.baseline / "scoring", scoring)
+    (scoring / "by_accent").write_text(
+        "%WER 9.87 [ 76 / 770, 1 ins, 11 del, 64 sub ]  95 % 7.09 to 12.96  accent en us, "
+        "120 utterances\n")
+    rows = wer_rows(tmp_path)
+    assert rows[1] == {"set": str(tmp_path), "group": "accent en us", "wer": 9.87, "words": 770,
+                       "low": 7.09, "high": 12.96}
+
+
+def test_readme_has_the_warnings(packed):
+    card = json.loads((packed.folder / "card.json").read_text())
+    text = render({**card, "warnings": ["Careful."], "about": "Of *glass*."})
+    assert "> **Careful.**" in text and "Of *glass*." in text and "| all |" in text
+
+
+def test_unpacked_network_is_the_one_that_was_packed(packed, tmp_path, capsys):
+    out = tmp_path / "source"
+    assert check_adaptable.main(["--unpack", out, packed.zip, packed.lang]) == 0
+    shown = capsys.readouterr().out
+    assert "--output copy: yes, the phones are the same" in shown
+    feats = np.random.default_rng(0).standard_normal(
+        (60, read_network(out).config["feat_dim"])).astype(np.float32)
+    np.testing.assert_allclose(read_network(out).log_posteriors(feats),
+                               read_network(packed.network).log_posteriors(feats), atol=0.02)
+    before = (out / "final.keras").stat().st_mtime_ns
+    check_adaptable.main(["--unpack", out, packed.zip, packed.lang])
+    assert (out / "final.keras").stat().st_mtime_ns == before
+
+
+def test_targets_of_adapting(packed, tmp_path, capsys):
+    assert check_adaptable.main([packed.folder, packed.train]) == 0
+    assert "data: yes" in capsys.readouterr().out
+    data = tmp_path / "data"
+    shutil.copytree(packed.train, data)
+    feats = json.loads((data / "feats.json").read_text())
+    (data / "feats.json").write_text(json.dumps({**feats, "num_ceps": 40, "fingerprint": "x"}))
+    assert check_adaptable.main([packed.folder, data]) == 1
+    assert "data: no" in capsys.readouterr().out
+    lang = tmp_path / "lang"
+    shutil.copytree(packed.lang, lang)
+    (lang / "phones.txt").write_text((lang / "phones.txt").read_text().replace("a_", "ʒ_"))
+    assert check_adaptable.main([packed.folder, lang]) == 0
+    shown = capsys.readouterr().out
+    assert "--output copy: no" in shown and "7 are in the package" in shown
+    with pytest.raises(UserError, match="neither a lang nor a data directory"):
+        check_adaptable.main([packed.folder, tmp_path])
