@@ -86,7 +86,7 @@ def test_help_shows_the_recipes_own(corpus):
     main([corpus / "rec", recipe, "--table", corpus / "table.csv", "--lexicon", "subwords"])
     told = subprocess.run([recipe / "run.sh", "--help"], capture_output=True, text=True,
                           check=True).stdout
-    assert told.startswith("mylang: a recogniser from 1 minutes of speech of ")
+    assert told.startswith("mylang: a recogniser from 1.0 minutes of speech of ")
     assert f"(default {corpus}/rec)" in told and "(default subwords)" in told
     for name in ("steps", "utils"):
         assert (recipe / name).resolve() == ROOT / name
@@ -165,7 +165,7 @@ def test_a_source_gives_its_features(corpus, tmp_path):
     assert option(recipe / "conf/mfcc.conf", "sample-rate") == "8000"
 
 
-def test_textgrids_of_one_speaker(tiny, tmp_path):
+def test_textgrids_of_one_speaker(tiny, tmp_path, capsys):
     folder = tmp_path / "rec"
     folder.mkdir()
     data = DataDir(tiny / "data/train")
@@ -179,6 +179,7 @@ def test_textgrids_of_one_speaker(tiny, tmp_path):
         soundfile.write(folder / f"day{i}.wav", np.concatenate(parts), rate)
         (folder / f"day{i}.TextGrid").write_text(format_textgrid({"text": intervals}, at))
     main([folder, tmp_path / "mylang"])
+    assert "count as one speaker's" in capsys.readouterr().out
     run(tmp_path / "mylang", "--stop-stage", "1")
     sets = {name: DataDir(tmp_path / "mylang/data" / name) for name in ("train", "dev", "test")}
     assert sum(len(d.utts) for d in sets.values()) + len(

@@ -37,7 +37,7 @@ def main(argv=None):
         return 0
     data.require("text", "utt2spk")
     known = set(data.utts)
-    exclude = _read_list(args.exclude, known) if args.exclude else set()
+    exclude = _read_list(args.exclude, known, tell=False) if args.exclude else set()
     sets = {name: _read_list(path, known) - exclude
             for name, path in (("dev", args.dev), ("test", args.test))}
     both = sorted(sets["dev"] & sets["test"])
@@ -64,12 +64,12 @@ def main(argv=None):
     return step.finish(", ".join(f"{name} {len(utts)} utterances" for name, utts in sets.items()))
 
 
-def _read_list(path, known):
+def _read_list(path, known, tell=True):
     """The first words of a file's lines that are utterances; others are told of."""
     lines = [(number, line.split()[0]) for number, line in enumerate(read_lines(path), 1)
              if line.strip() and not line.startswith("#")]
     lost = [f"{path}:{number} {utt}" for number, utt in lines if utt not in known]
-    if lost:
+    if lost and tell:
         log(f"no such utterance, or left out before: {', '.join(lost[:5])}"
             + (f" and {len(lost) - 5} more" if len(lost) > 5 else ""))
     return {utt for _, utt in lines if utt in known}

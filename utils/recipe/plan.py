@@ -52,6 +52,10 @@ def make_plan(tables, text, seconds, sound, suspects, options):
     given = _given_sets(tables.get("utt2set", {}), utts)
     plan = Plan(*(given or split.propose(utts)), exclude)
     _count(plan, utts)
+    if len(set(utt2spk.values())) == 1 and len(tables["wav.scp"]) > 1:
+        plan.notes.append("all recordings count as one speaker's. Systems adapt to speakers, and "
+                          "test should have others than train: if there are several, say "
+                          "--speaker-column, or --speaker-from folder, name or recording")
     plan.lexicon = options.lexicon
     _features(plan, sound, options.source)
     _channels(plan, sound, "reco2file_and_channel" in tables)

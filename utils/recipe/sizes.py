@@ -51,7 +51,9 @@ def set_options(text, options, hours=None):
 
 
 def amount(hours):
-    return f"{hours * 60:.0f} minutes" if hours < 1.5 else f"{hours:.1f} hours"
+    minutes = 60 * hours
+    return f"{hours:.1f} hours" if hours >= 1.5 else \
+        f"{minutes:.0f} minutes" if minutes >= 3 else f"{minutes:.1f} minutes"
 
 
 def _bounded(value, least, most, step):
