@@ -13,11 +13,10 @@ LEFT, RIGHT, TOP, BOTTOM = 46, 12, 10, 40
 NUM_COLOURS = 6
 
 
-def line_chart(series, x_label, y_label, description, log_x=False, x_ticks=None, lines=True):
+def line_chart(series, x_label, y_label, description, log_x=False, x_ticks=None):
     """Curves, with bars where points have a range, and a legend below.
 
     series   [(name, [(x, y, low, high)])]; series of the same name look alike
-    lines    whether points are joined
     """
     points = [point for _, curve in series for point in curve]
     xs = [math.log(x) if log_x else x for x, *_ in points]
@@ -33,9 +32,8 @@ def line_chart(series, x_label, y_label, description, log_x=False, x_ticks=None,
     for name, curve in series:
         look = names.index(name) % NUM_COLOURS
         at = [(place(x), to_y(y), to_y(low), to_y(high)) for x, y, low, high in curve]
-        if lines:
-            parts.append(el("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y, *_ in at),
-                            class_=f"line c{look}"))
+        parts.append(el("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y, *_ in at),
+                        class_=f"line c{look}"))
         parts += [el("line", x1=f"{x:.1f}", x2=f"{x:.1f}", y1=f"{a:.1f}", y2=f"{b:.1f}",
                      class_=f"bar c{look}") for x, _, a, b in at if abs(a - b) > 0.5]
         if len(at) <= 40:

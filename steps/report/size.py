@@ -37,7 +37,10 @@ def benchmarks(exp, jsons):
     if not parts:
         return None
     return join([el("p", "The same network in smaller forms, measured in one run: what is saved, "
-                    "and what it costs in errors."), *parts])
+                    "and what it costs in errors. x counts seconds of speech that are done in a "
+                    "second: by the network alone on one core and on all, and with the search. MB "
+                    "is the memory it needs; relative (in per cent) and p compare with the first "
+                    "one."), *parts])
 
 
 def _table(path, caption):

@@ -77,7 +77,7 @@ def recipe(tmp_path_factory):
     small.mkdir()
     (small / "benchmark.json").write_text("{}")
     (small / "benchmark.txt").write_text(table.aligned(
-        [["network", "bytes", "%WER"], ["float", "1000000", "9.00"], ["<int8>", "260000", "9.10"]]))
+        [["variant", "bytes", "%WER"], ["float", "1000000", "9.00"], ["<int8>", "260000", "9.10"]]))
     for name in ("size.png", "speed.png"):
         write_png(small / name)
     learning_curve.main([exp / "learning_curve.png", f"<u>GMM:5={fr}/mono/decode_test",
