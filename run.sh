@@ -5,7 +5,9 @@
 # English is the source; Scottish English, Caribbean English and French are the targets. Each gets
 # a lexicon, a trigram, monophones, triphones, LDA+MLLT and SAT, and is decoded. On SAT's alignments
 # the source gets a network, whose layers are then transferred to each target; beside it the target
-# gets a network from scratch. LM weights are chosen on dev, the results are those of test.
+# gets a network from scratch. What was transferred is pruned and quantized, each behind a gate on
+# dev's word errors, and packed into one folder that transcribes without TensorFlow. LM weights are
+# chosen on dev, the results are those of test. At the end, exp/report.html shows all of it.
 #
 #   ./run.sh                           everything: about 25 minutes (estimated) on two cores,
 #                                      with .venv; a minute when nothing has changed
@@ -191,11 +193,9 @@ score_pair() {
     "$1/dev" "$2" "$3/decode_dev"
   steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
     --dev "$3/decode_dev" "$1/test" "$2" "$3/decode_test"
-  decodes+=("$3/decode_test")
 }
 
 if begin 13 "word error rates"; then
-  decodes=()
   for lang in $source $targets; do
     for system in $systems; do
       score_pair "$data/$lang" "$exp/$lang/$system/graph" "$exp/$lang/$system"
@@ -209,9 +209,71 @@ if begin 13 "word error rates"; then
     steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
       --dev "$exp/$source/$network/decode_dev" "$data/$source/nnet/test" \
       "$exp/$source/tri3b/graph" "$after"
-    decodes+=("$after")
     steps/score/compare_wer.py "$exp/$lang/$network/decode_test" \
       "$exp/$lang/${network}_transfer/decode_test"
   done
+fi
+
+# Networks made smaller: exp/<lang>/<network>_transfer/<variant>
+variants="pruned int8 int4 pruned_int8"
+
+if begin 14 "small: without half of the neurons, in 8 bits, in 4, each behind its gate"; then
+  for lang in $targets; do
+    from=$exp/$lang/${network}_transfer
+    gate=(--baseline "$from/decode_dev" --nj "$nj" --cmd "$decode_cmd")
+    steps/compress/prune.py --config "$conf/pruned.conf" "${gate[@]}" \
+      "$from" "$data/$lang/nnet/train" "$exp/$lang/tri3b" "$from/pruned"
+    for variant in int8 int4; do
+      steps/compress/quantize.py --config "$conf/$variant.conf" "${gate[@]}" \
+        "$from" "$data/$lang/nnet/train" "$from/$variant"
+    done
+    steps/compress/quantize.py --config "$conf/pruned_int8.conf" "${gate[@]}" \
+      "$from/pruned" "$data/$lang/nnet/train" "$from/pruned_int8"
+  done
+fi
+
+if begin 15 "what each of them cost: bytes, speed and word errors"; then
+  for lang in $targets; do
+    from=$exp/$lang/${network}_transfer
+    rows=("float=$from,$from/decode_dev,$from/decode_test")
+    for variant in $variants; do
+      for set in dev test; do
+        steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+          "$exp/$lang/tri3b/graph" "$data/$lang/nnet/$set" "$from/$variant/decode_$set"
+      done
+      score_pair "$data/$lang/nnet" "$exp/$lang/tri3b/graph" "$from/$variant"
+      rows+=("$variant=$from/$variant,$from/$variant/decode_dev,$from/$variant/decode_test")
+    done
+    steps/compress/benchmark.py --config "$conf/benchmark.conf" --graph "$exp/$lang/tri3b/graph" \
+      "$data/$lang/nnet/test" "$exp/$lang/benchmark" "${rows[@]}"
+  done
+fi
+
+if begin 16 "packages, and words of a sound file"; then
+  for lang in $targets; do
+    from=$exp/$lang/${network}_transfer
+    steps/package/package.py --config "$conf/package.conf" --name "$lang" --language "$lang" \
+      --dev "$from/int8/decode_dev" --decode "$from/int8/decode_test" --trainable "$from" \
+      --lexicon "$data/$lang/dict/lexicon.txt" --sound "$data/$lang/test" \
+      "$from/int8" "$exp/$lang/tri3b/graph" "$data/$lang/lang_test" "$exp/$lang/package"
+  done
+  sound=$(awk 'NR == 1 { print $2 }' "$data/${targets%% *}/test/wav.scp")
+  steps/package/transcribe.py "$exp/${targets%% *}/package.zip" "$sound"
+fi
+
+if begin 17 "results, and a page that shows them"; then
+  decodes=()
+  for lang in $source $targets; do
+    for system in $systems $(networks_of "$lang"); do
+      decodes+=("$exp/$lang/$system/decode_test")
+    done
+  done
+  for lang in $targets; do
+    for variant in $variants source; do
+      decodes+=("$exp/$lang/${network}_transfer/$variant/decode_test")
+    done
+  done
   steps/score/results.py --out "$exp/results" "${decodes[@]}"
+  steps/report/make_report.py --data "$data" "$exp" "$exp/report.html"
+  echo "look at $exp/report.html" >&2
 fi

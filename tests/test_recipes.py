@@ -60,8 +60,11 @@ def quick_conf(recipe, directory):
         path.write_text(path.read_text() + NETWORK)
     for path in directory.glob("nnet_*.conf"):
         path.write_text("--num-epochs=8\n")
-    for path in [*directory.glob("mmi.conf"), *directory.glob("transfer*.conf")]:
-        path.write_text(path.read_text() + FURTHER)
+    for name in ("mmi", "transfer*", "pruned"):
+        for path in directory.glob(f"{name}.conf"):
+            path.write_text(path.read_text() + FURTHER)
+    for path in [*directory.glob("pruned*.conf"), *directory.glob("int*.conf")]:
+        path.write_text(path.read_text() + "--max-wer-rise=9\n")   # of so few words
     return directory
 
 
@@ -79,7 +82,7 @@ def assert_nothing_to_do(log):
     steps = [line for line in log.splitlines() if re.match(r"\w+: (steps|utils|local|egs)/", line)]
     idle = [line for line in log.splitlines() if "up to date" in line]
     always = [line for line in steps if re.match(
-        r"validate_|results|table|learning_curve|compare_wer|merge_lexica", line)]
+        r"validate_|results|table|learning_curve|compare_wer|merge_lexica|transcribe", line)]
     assert len(steps) - len(always) == len(idle) >= 10, "\n".join(steps)
 
 
@@ -137,11 +140,16 @@ def test_root_recipe_on_a_tiny_corpus(tmp_path):
     table = results(tmp_path / "exp/results")
     systems = ["mono", "tri1", "tri2b", "tri3b", "tdnn"]
     assert list(table) == [*(f"en/{name}" for name in systems), *(f"fr/{name}" for name in systems),
-                           "fr/tdnn_transfer", "fr/tdnn_transfer/source"]
+                           "fr/tdnn_transfer",
+                           *(f"fr/tdnn_transfer/{name}" for name in
+                             ("pruned", "int8", "int4", "pruned_int8", "source"))]
     # What 24 utterances of French teach is not much.
     assert all(words >= 50 and wer < (60 if name.startswith("en") else 100)
                for name, (wer, words) in table.items()), table
     assert table["fr/tdnn_transfer/source"][0] < 60     # what the source was is not all forgotten
+    assert (tmp_path / "exp/fr/package.zip").is_file()
+    assert "int4" in (tmp_path / "exp/fr/benchmark/benchmark.txt").read_text()
+    assert "fr/tdnn_transfer/int8" in (tmp_path / "exp/report.html").read_text()
     assert_nothing_to_do(run(ROOT / "run.sh", *options))
 
 
@@ -186,7 +194,7 @@ def test_accent_recipe_on_a_tiny_corpus(tiny, tmp_path):
                make_speechocean762(tmp_path / "so", tiny), "--data", tmp_path / "data",
                "--exp", tmp_path / "exp", "--conf", conf, "--hold-out-an4", 2,
                "--hold-out-speechocean762", 2, "--sizes", "all",
-               "--systems", "tri3b", "--nj", 1]
+               "--systems", "tri3b", "--nj", 1, "--stop-stage", 21]
     run(ROOT / "egs/accent/run.sh", *options)
     part = tmp_path / "exp/speechocean762/all"
     rows = [line.split() for line in (part / "table").read_text().splitlines()]

@@ -23,6 +23,7 @@ speechocean762=""  # the directory with speechocean762's WAVE/; none: it is fetc
 source=an4         # an4, speechocean762, adults or children; data/<source>, exp/<source>
 target=speechocean762   # another of them
 sizes="5 15 30 60 all"  # minutes of the target to train on, each a part of the next
+small_size=30      # of them, that whose networks are made smaller
 hold_out_an4=10    # training speakers to hold out for development
 hold_out_speechocean762=12   # the same
 seeds=0            # networks of the target from each of these seeds; the source from the first
@@ -43,6 +44,10 @@ declare -A corpus=([an4]=an4 [speechocean762]=speechocean762
 declare -A age_group=([adults]=adult [children]=child)
 # Networks on a part of the target: exp/<part>/<network>/<seed>
 networks="scratch transfer"
+# Networks by transfer made smaller in every way, <variant>:<step> with conf/<variant>.conf; then
+# in fewer bits, <variant> or, of one of the others, <other>-<variant>.
+trained="pruned50:prune pruned70:prune pruned90:prune half:prune factored:factor student:distill"
+quantized="int8 int8_static int4 int4_block32 pruned50-int8 half-int8 student-int4"
 # What systems train on: data/<part>/train, exp/<part>
 target_parts=$(printf "$target/%s " $sizes)
 parts="$source/all $target_parts"
@@ -310,4 +315,65 @@ if begin 21 "tables with significance, and the learning curve"; then
   steps/score/table.py --baseline before --out "$exp/$target/forgotten" "${forgotten[@]}"
   steps/score/learning_curve.py --title "$source to $target" "$exp/$target/learning_curve.png" \
     "${points[@]}"
+fi
+
+small_part=$target/$small_size
+small=$(printf '%s ' $trained $quantized | sed 's/:[a-z]*//g')
+
+# None is refused: the table is to show what each of them costs.
+if begin 22 "small: a transfer's networks pruned, factored, distilled and quantized"; then
+  for seed in $seeds; do
+    from=$exp/$small_part/transfer/$seed
+    gate=(--no-gate --baseline "$from/decode_dev" --nj "$nj" --cmd "$decode_cmd")
+    for variant in $trained; do
+      steps/compress/"${variant#*:}".py --config "$conf/${variant%:*}.conf" --seed "$seed" \
+        "${gate[@]}" "$from" "$data/$small_part/nnet/train" "$exp/$small_part/tri3b" \
+        "$from/${variant%:*}"
+    done
+    for variant in $quantized; do
+      of=$from
+      if [[ $variant == *-* ]]; then of=$from/${variant%-*}; fi
+      steps/compress/quantize.py --config "$conf/${variant#*-}.conf" "${gate[@]}" \
+        "$of" "$data/$small_part/nnet/train" "$from/$variant"
+    done
+  done
+fi
+
+if begin 23 "decoding with them, and word error rates"; then
+  for seed in $seeds; do
+    for variant in $small; do
+      from=$exp/$small_part/transfer/$seed/$variant
+      for set in dev test; do
+        steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+          "$exp/$small_part/tri3b/graph" "$data/$target/nnet/$set" "$from/decode_$set"
+      done
+      score_pair "$data/$target/nnet" "$exp/$small_part/tri3b/graph" "$from/decode"
+    done
+  done
+fi
+
+if begin 24 "what each of them costs: bytes, speed, memory and word errors"; then
+  table=("float=$(of_seeds "$small_part/transfer" decode_test)")
+  for variant in $small; do
+    table+=("$variant=$(of_seeds "$small_part/transfer" "$variant/decode_test")")
+  done
+  steps/score/table.py --baseline float --out "$exp/$small_part/small" "${table[@]}"
+  for seed in $seeds; do
+    from=$exp/$small_part/transfer/$seed
+    rows=("float=$from,$from/decode_dev,$from/decode_test")
+    for variant in $small; do
+      rows+=("$variant=$from/$variant,$from/$variant/decode_dev,$from/$variant/decode_test")
+    done
+    steps/compress/benchmark.py --config "$conf/benchmark.conf" \
+      --graph "$exp/$small_part/tri3b/graph" "$data/$target/nnet/test" "$from/benchmark" "${rows[@]}"
+  done
+fi
+
+if begin 25 "a package"; then
+  from=$exp/$small_part/transfer/${seeds%% *}
+  steps/package/package.py --config "$conf/package.conf" --dev "$from/int8/decode_dev" \
+    --decode "$from/int8/decode_test" --trainable "$from" \
+    --lexicon "$data/corpora/${corpus[$target]}/dict/lexicon.txt" --sound "$data/$target/test" \
+    --name "$source to $target" --corpus "${corpus[$target]}, after ${corpus[$source]}" \
+    "$from/int8" "$exp/$small_part/tri3b/graph" "$data/$target/lang_test" "$exp/$target/package"
 fi

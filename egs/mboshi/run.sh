@@ -19,6 +19,7 @@ stage=0            # first stage to run
 stop_stage=99      # last stage to run
 corpus=""          # the directory with full_corpus_newsplit/; none: it is fetched
 sizes="10 30 60 all"   # minutes to train on, each a part of the next; systems in exp/<size>
+small_size=30      # of them, that whose networks are made smaller
 dev_size=250       # utterances of the training set to hold out
 num_units=200      # subwords
 source_exp=../english/exp   # systems of the source
@@ -39,6 +40,10 @@ parse_options "$@"
 
 # Networks of a size: exp/<size>/<network>/<seed>
 networks="scratch transfer"
+# Networks by transfer made smaller in every way, <variant>:<step> with conf/<variant>.conf; then
+# in fewer bits, <variant> or, of one of the others, <other>-<variant>.
+trained="pruned50:prune pruned70:prune pruned90:prune half:prune factored:factor student:distill"
+quantized="int8 int8_static int4 int4_block32 pruned50-int8 half-int8 student-int4"
 from=$source_exp/nnet/${seeds%% *}   # the source network
 zero=$exp/0/transfer
 
@@ -272,4 +277,63 @@ if begin 21 "tables with significance, and the learning curve"; then
   done
   steps/score/learning_curve.py --title "English to Mboshi" "$exp/learning_curve.png" \
     "${points[@]}"
+fi
+
+small=$(printf '%s ' $trained $quantized | sed 's/:[a-z]*//g')
+
+# None is refused: the table is to show what each of them costs.
+if begin 22 "small: a transfer's networks pruned, factored, distilled and quantized"; then
+  for seed in $seeds; do
+    from=$exp/$small_size/transfer/$seed
+    gate=(--no-gate --baseline "$from/decode_dev" --nj "$nj" --cmd "$decode_cmd")
+    for variant in $trained; do
+      steps/compress/"${variant#*:}".py --config "$conf/${variant%:*}.conf" --seed "$seed" \
+        "${gate[@]}" "$from" "$data/nnet/train_$small_size" "$exp/$small_size/tri3b" \
+        "$from/${variant%:*}"
+    done
+    for variant in $quantized; do
+      of=$from
+      if [[ $variant == *-* ]]; then of=$from/${variant%-*}; fi
+      steps/compress/quantize.py --config "$conf/${variant#*-}.conf" "${gate[@]}" \
+        "$of" "$data/nnet/train_$small_size" "$from/$variant"
+    done
+  done
+fi
+
+if begin 23 "decoding with them, and word error rates"; then
+  for seed in $seeds; do
+    for variant in $small; do
+      from=$exp/$small_size/transfer/$seed/$variant
+      for set in dev test; do
+        steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+          "$exp/$small_size/tri3b/graph" "$data/nnet/$set" "$from/decode_$set"
+      done
+      score_pair "$data/nnet" "$exp/$small_size/tri3b/graph" "$from"
+    done
+  done
+fi
+
+if begin 24 "what each of them costs: bytes, speed, memory and word errors"; then
+  table=("float=$(of_seeds "$small_size/transfer" decode_test)")
+  for variant in $small; do
+    table+=("$variant=$(of_seeds "$small_size/transfer" "$variant/decode_test")")
+  done
+  steps/score/table.py --baseline float --out "$exp/$small_size/small" "${table[@]}"
+  for seed in $seeds; do
+    from=$exp/$small_size/transfer/$seed
+    rows=("float=$from,$from/decode_dev,$from/decode_test")
+    for variant in $small; do
+      rows+=("$variant=$from/$variant,$from/$variant/decode_dev,$from/$variant/decode_test")
+    done
+    steps/compress/benchmark.py --config "$conf/benchmark.conf" \
+      --graph "$exp/$small_size/tri3b/graph" "$data/nnet/test" "$from/benchmark" "${rows[@]}"
+  done
+fi
+
+if begin 25 "a package"; then
+  from=$exp/$small_size/transfer/${seeds%% *}
+  steps/package/package.py --config "$conf/package.conf" --dev "$from/int8/decode_dev" \
+    --decode "$from/int8/decode_test" --trainable "$from" --lexicon "$data/dict/lexicon.txt" \
+    --sound "$data/test" "$from/int8" "$exp/$small_size/tri3b/graph" "$data/lang_test" \
+    "$exp/package"
 fi
