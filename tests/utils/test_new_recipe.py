@@ -81,6 +81,26 @@ def test_from_a_folder_to_monophones(corpus, capsys):
     assert "manu" in text and "mano" not in text
 
 
+def test_from_a_folder_to_a_package(corpus):
+    recipe = corpus / "mylang"
+    main(["--nj", "1", "--table", corpus / "table.csv", corpus / "rec", recipe])
+    quicker = {"mono.conf": "--num-iters=6", "nnet.conf": "--num-epochs=3\n--xla=false\n"
+               "--sizes=hidden_dim=48 offsets=1,2\n--batch-size=4\n--learning-rate=0.005",
+               "tri.conf": "--num-iters=6\n--realign-iters=3 5\n--tree-threshold=250",
+               "quantize.conf": "--no-gate"}
+    for name, lines in quicker.items():
+        with (recipe / "conf" / name).open("a") as file:
+            file.write(f"{lines}\n")
+    run(recipe)
+    lines = (recipe / "exp/results").read_text().splitlines()
+    assert [re.search(r"exp/(\S+)/decode_test", line)[1] for line in lines] == [
+        "mono", "tri1", "tri2b", "tri3b", "scratch/0"]
+    assert all(float(line.split()[1]) < 50 for line in lines), lines
+    assert (recipe / "exp/package.zip").is_file()
+    card = json.loads((recipe / "exp/package/card.json").read_text())
+    assert "mylang" in json.dumps(card)
+
+
 def test_help_shows_the_recipes_own(corpus):
     recipe = corpus / "mylang"
     main([corpus / "rec", recipe, "--table", corpus / "table.csv", "--lexicon", "subwords"])
