@@ -37,7 +37,7 @@ def test_textgrid_covers_the_file():
     assert "xmax = 4\n" in text and 'text = "jour""s"' in text and 'name = "segments"' in text
 
 
-@pytest.mark.parametrize("gap, count", [(0.1, 4), (1.0, 20)])
+@pytest.mark.parametrize("gap, count", [(0.1, 3), (1.0, 20)])
 def test_subtitles_are_short(gap, count):
     words = [Word("abcdefghij", i * (0.4 + gap), i * (0.4 + gap) + 0.4, 1) for i in range(20)]
     found = cues(Transcript(60.0, [Segment(0.0, 60.0, words)]))
