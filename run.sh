@@ -217,7 +217,7 @@ fi
 # Networks made smaller: exp/<lang>/<network>_transfer/<variant>
 variants="pruned int8 int4 pruned_int8"
 
-if begin 14 "small: without half of the neurons, in 8 bits, in 4, each behind its gate"; then
+if begin 14 "small: half of the weights pruned, 8 bits, 4 bits, each behind its gate"; then
   for lang in $targets; do
     from=$exp/$lang/${network}_transfer
     gate=(--baseline "$from/decode_dev" --nj "$nj" --cmd "$decode_cmd")
