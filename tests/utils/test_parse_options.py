@@ -109,7 +109,9 @@ def test_a_stage_that_is_interrupted_is_noted_too(tmp_path):
     script = tmp_path / "run.sh"
     script.write_text(RECIPE.replace("\nstage=0", f"\nexp={tmp_path}/exp\nstage=0").replace(
         "echo eight", "echo eight; sleep 60"))
-    run = subprocess.Popen(["bash", script], stdout=subprocess.PIPE, start_new_session=True)
+    # Tests that run in the background have it ignored, and what they start would too.
+    run = subprocess.Popen(["bash", script], stdout=subprocess.PIPE, start_new_session=True,
+                           preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     assert [run.stdout.readline() for _ in range(2)][1] == b"eight\n"
     os.killpg(run.pid, signal.SIGINT)   # as Ctrl-C does
     run.communicate(timeout=20)
