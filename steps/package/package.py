@@ -70,8 +70,8 @@ def add_options(step):
     step.add("--lmwt", type=float, default=None, help="LM weight, in the place of --dev's")
     step.add("--wip", type=float, default=None, help="insertion penalty, in the place of --dev's")
     step.add("--beam", type=float, default=9.0, help="of transcribing (default 9)")
-    step.add("--max-active", type=positive, default=2000,
-             help="tokens followed from frame to frame at most (default 2000)")
+    step.add("--max-active", type=positive, default=1000,
+             help="tokens followed from frame to frame at most (default 1000)")
     step.add("--min-active", type=positive, default=200, help="and at least (default 200)")
     step.add("--lm", default="", metavar="ARPA", help="gzipped or not (default <lang>/lm.arpa.gz)")
     step.add("--lexicon", default="", metavar="FILE", help="the dict directory's lexicon.txt")

@@ -23,7 +23,7 @@ class SearchOptions(NamedTuple):
 
     acwt: float = 0.1
     beam: float = 10.0
-    max_active: int = 2000
+    max_active: int = 1000
     min_active: int = 200
 
 
