@@ -12,8 +12,10 @@ import hashlib
 import json
 import re
 import stat
+import struct
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 from utils.step import UserError, write_atomic
@@ -27,6 +29,11 @@ CHUNK = 1 << 20
 UNTRACKED = {MANIFEST, ".done"}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*){0,4}")
 AGAIN = "fetch the package again"
+# Deflate alone is unpacked no further than asked for: one block of the others may fill the memory.
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# What zipfile raises for bytes that are none of its making; RuntimeError holds NotImplementedError.
+_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError, OSError,
+           OverflowError, RuntimeError, ValueError)
 
 
 class Package:
@@ -60,14 +67,17 @@ class Package:
 def open_package(path):
     """The Package of a folder or a zip; UserError for anything that is not as it was made."""
     path = Path(path)
-    if path.is_dir():
-        return _open_folder(path)
-    if not path.is_file():
-        raise UserError(path, "no such package", "a folder or zip of steps/package/package.py")
+    try:
+        if path.is_dir():
+            return _open_folder(path)
+        if not path.is_file():
+            raise UserError(path, "no such package", "a folder or zip of steps/package/package.py")
+    except OSError as error:
+        raise UserError(path, f"cannot be read, {error.strerror.lower()}") from None
     try:
         with zipfile.ZipFile(path) as archive:
             return _open_zip(path, archive)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError) as error:
+    except _BROKEN as error:
         raise UserError(path, f"is no zip, or a broken one ({error})", AGAIN) from None
 
 
@@ -112,6 +122,8 @@ def _open_folder(path):
         if entry.is_symlink():
             raise UserError(path / name, "is a symbolic link, which packages have none of", AGAIN)
         if not entry.is_dir():
+            if not entry.is_file():   # a pipe or a device, whose reading may never end
+                raise UserError(path / name, "is no plain file", AGAIN)
             found.add(name)
     _check_names(path, manifest, found - UNTRACKED)
     for name, about in manifest["files"].items():
@@ -127,6 +139,9 @@ def _open_zip(path, archive):
         kind = stat.S_IFMT(member.external_attr >> 16)
         if kind not in (0, stat.S_IFREG) or member.is_dir() or member.flag_bits & 1:
             raise UserError(path, f"{member.filename!r} is no plain file", AGAIN)
+        if member.compress_type not in METHODS:
+            raise UserError(path, f"{member.filename!r} is not deflated",
+                            "zip it again, as steps/package/package.py does")
         if member.filename in members:
             raise UserError(path, f"{member.filename!r} is there twice", AGAIN)
         members[member.filename] = member

@@ -1,6 +1,7 @@
 """Packages that are not as they were made are refused before anything in them is used."""
 
 import json
+import os
 import shutil
 import stat
 import zipfile
@@ -117,6 +118,38 @@ def test_more_bytes_than_promised_are_not_unpacked(folder, tmp_path):
         open_package(folder)
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_without_bounds_are_refused(folder, tmp_path, method):
+    """A block of bzip2 or LZMA, a thousand bytes, would be unpacked into gigabytes at once."""
+    path = rezip(folder, tmp_path / "x.zip", lambda z: z.writestr("bomb", bytes(99), method))
+    with pytest.raises(UserError, match="'bomb' is not deflated"):
+        open_package(path)
+
+
+def test_pipes_are_not_waited_for(folder, tmp_path):
+    promise(folder, pipe={"bytes": 0, "sha256": "0" * 64})
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(UserError, match="pipe: is no plain file"):
+        open_package(folder)
+
+
+def test_any_byte_of_a_zip_may_be_damaged(folder, tmp_path):
+    (folder / "card.json").write_text(json.dumps({"name": list(range(300))}))
+    write_manifest(folder, {"name": "x"})
+    write_zip(tmp_path / "a.zip", folder)
+    whole, path = (tmp_path / "a.zip").read_bytes(), tmp_path / "x.zip"
+    refused = 0
+    for at in range(len(whole)):
+        data = bytearray(whole)
+        data[at] ^= 0xff if at % 2 else 0x14
+        path.write_bytes(data)
+        try:
+            open_package(path).__exit__()
+        except UserError:
+            refused += 1
+    assert refused > 0.8 * len(whole)   # dates and the like may change
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "graft-package-9"}', "\ud800",
                                   '{"format": "graft-package-1", "files": {"a": {"bytes": -1}}}',
                                   '{"format": "graft-package-1", "files": {"a": 3}}', "[" * 99999])
@@ -131,6 +164,8 @@ def test_what_is_no_package_is_refused(tmp_path):
         open_package(tmp_path / "none")
     with pytest.raises(UserError, match=r"has no manifest.json"):
         open_package(tmp_path)
+    with pytest.raises(UserError, match="file name too long"):
+        open_package("x" * 300)
     (tmp_path / "x.zip").write_bytes(b"PK\x03\x04 and so on")
     with pytest.raises(UserError, match="is no zip, or a broken one"):
         open_package(tmp_path / "x.zip")
