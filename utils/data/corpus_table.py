@@ -51,6 +51,9 @@ class Table:
         text = decode(self.path)
         self.delimiter = _delimiter(text, self.path) if delimiter == "auto" else \
             {"tab": "\t", "space": " ", "comma": ",", "semicolon": ";"}.get(delimiter, delimiter)
+        if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
+            raise UserError("--delimiter", f"is {delimiter!r}", "expected one character, or tab, "
+                            "comma, semicolon, space")
         self.problems, rows = [], list(self._split(text))
         if not rows:
             raise UserError(path, "is empty")

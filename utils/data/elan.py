@@ -7,6 +7,9 @@ from urllib.parse import unquote
 from utils.data.textgrid import Interval, Tier
 from utils.step import UserError
 
+SAVE = "open the file in ELAN and save it again"
+MAX_DIGITS = 12    # of a time in ms: thirty years
+
 
 def read_eaf(path):
     """(Tiers, names of the media files) of a file; a tier's speaker is its participant.
@@ -15,7 +18,7 @@ def read_eaf(path):
     its time evenly. Times in s.
     """
     root = _Elements(path)
-    slots = _slots(root.found.get("TIME_SLOT", []))
+    slots = _slots(root.found.get("TIME_SLOT", []), path)
     times, children, tiers = {}, {}, {}
     for line, tier, attributes, label in root.annotations:
         tiers.setdefault(tier, []).append((attributes["ANNOTATION_ID"], label, line))
@@ -25,10 +28,10 @@ def read_eaf(path):
                                                       slots[attributes["TIME_SLOT_REF2"]])
             except KeyError as error:
                 raise UserError(f"{path}:{line}", f"time slot {error} is not defined",
-                                "open the file in ELAN and save it again") from None
+                                SAVE) from None
         else:
-            key = attributes["ANNOTATION_REF"], tier
-            children.setdefault(key, []).append(attributes)
+            tiers_of = children.setdefault(attributes["ANNOTATION_REF"], {})
+            tiers_of.setdefault(tier, []).append(attributes)
     _times_of_children(times, children, path)
     result = []
     for _, attributes in root.found.get("TIER", []):
@@ -40,10 +43,10 @@ def read_eaf(path):
     return result, [name for name in media if name]
 
 
-def _slots(found):
+def _slots(found, path):
     """{time slot: s}; slots without a time lie evenly between those around them."""
-    values = [attributes.get("TIME_VALUE") for _, attributes in found]
-    known = [(i, int(value) / 1000) for i, value in enumerate(values) if value is not None]
+    known = [(i, _seconds(attributes["TIME_VALUE"], f"{path}:{line}"))
+             for i, (line, attributes) in enumerate(found) if "TIME_VALUE" in attributes]
     if not known:
         known = [(0, 0.0)]
     slots, at = {}, 0
@@ -56,18 +59,28 @@ def _slots(found):
     return slots
 
 
+def _seconds(value, where):
+    """Whole milliseconds, as EAF has them, in s."""
+    if not value.isascii() or not value.isdigit() or len(value) > MAX_DIGITS:
+        raise UserError(where, f"TIME_VALUE is {value[:20]!r}, no time in ms", SAVE)
+    return int(value) / 1000
+
+
 def _times_of_children(times, children, path):
-    """Fills in times, parents before their children."""
-    while children:
-        ready = [key for key in children if key[0] in times]
-        if not ready:
-            raise UserError(path, "annotations refer to others that are not there",
-                            "open the file in ELAN and save it again")
-        for key in ready:
-            (start, end), group = times[key[0]], _in_order(children.pop(key))
+    """Fills in times, parents before their children; children: {parent: {tier: [attributes]}}"""
+    known = list(times)
+    while known:
+        parent = known.pop()
+        start, end = times[parent]
+        for group in map(_in_order, children.pop(parent, {}).values()):
             step = (end - start) / len(group)
             for i, attributes in enumerate(group):
-                times[attributes["ANNOTATION_ID"]] = start + i * step, start + (i + 1) * step
+                key = attributes["ANNOTATION_ID"]
+                times[key] = start + i * step, start + (i + 1) * step
+                known.append(key)
+    if children:
+        raise UserError(path, f"annotations refer to {next(iter(children))!r}, which is not there",
+                        SAVE)
 
 
 def _in_order(group):
@@ -90,23 +103,37 @@ class _Elements:
         self._tier, self._open, self._text = "", None, None
         self._parser = xml.parsers.expat.ParserCreate()
         self._parser.buffer_text = True
+        self._parser.StartDoctypeDeclHandler = self._doctype
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._data
+        self._path = path
         try:
             self._parser.Parse(Path(path).read_bytes(), True)
+        except OSError as error:
+            raise UserError(path, f"cannot be read, {error.strerror.lower()}") from None
+        except (LookupError, ValueError) as error:
+            if isinstance(error, KeyError):
+                raise self._wrong(f"{error} is missing") from None
+            raise UserError(f"{path}:1", f"its encoding is not known ({error})", SAVE) from None
         except xml.parsers.expat.ExpatError as error:
             what = xml.parsers.expat.ErrorString(error.code)
             raise UserError(f"{path}:{error.lineno}", f"not an ELAN file, {what}",
-                            "open the file in ELAN and save it again") from None
-        except KeyError as error:
-            raise UserError(f"{path}:{self._parser.CurrentLineNumber}", f"{error} is missing",
-                            "open the file in ELAN and save it again") from None
+                            SAVE) from None
         if "ANNOTATION_DOCUMENT" not in self.found:
             raise UserError(f"{path}:1", "not an ELAN file, it has no ANNOTATION_DOCUMENT")
 
+    def _wrong(self, what):
+        return UserError(f"{self._path}:{self._parser.CurrentLineNumber}", what, SAVE)
+
+    def _doctype(self, *_):
+        # Entities of a file's own may grow without bounds, or stand for other files.
+        raise self._wrong("has a DOCTYPE, which ELAN's files have not")
+
     def _start(self, name, attributes):
         line = self._parser.CurrentLineNumber
+        if self._text is not None and name.endswith("_ANNOTATION"):
+            raise self._wrong("an annotation within another")
         if name in ("ALIGNABLE_ANNOTATION", "REF_ANNOTATION"):
             needed = ("TIME_SLOT_REF1", "TIME_SLOT_REF2") if name[0] == "A" else ("ANNOTATION_REF",)
             for key in ("ANNOTATION_ID", *needed):
@@ -114,6 +141,8 @@ class _Elements:
             self._open, self._text = (line, self._tier, attributes), []
         elif name == "TIER":
             self._tier = attributes["TIER_ID"]
+        elif name == "TIME_SLOT":
+            attributes["TIME_SLOT_ID"]
         self.found.setdefault(name, []).append((line, attributes))
 
     def _data(self, text):

@@ -49,7 +49,7 @@ def main(argv=None):
     check_bad(bad, len(tables["utt2spk"]), args.max_bad, paths[0])
     with step.output(args.data) as out:
         write_data(out, tables)
-    drop_stale(args.data, tables)
+        drop_stale(args.data, tables)
     return step.finish(f"{args.data}: {len(tables['utt2spk'])} utterances of "
                        f"{len(set(tables['utt2spk'].values()))} speakers"
                        + (f", {bad} rows left out" if bad else ""))
@@ -116,7 +116,7 @@ def import_corpus(folder, options):
 
 
 def check_bad(bad, good, most, where):
-    if bad > most * (bad + good):
+    if not bad <= most * (bad + good):
         raise UserError(where, f"{bad} of {bad + good} rows cannot be used, more than {most:.0%}",
                         "mend what is listed above, or allow it with --max-bad")
 
@@ -144,6 +144,7 @@ def _sound_problem(row, infos):
     """(what, what to do) if a row has no sound; infos {path: s, or an AudioError} fills."""
     if row.sound not in infos:
         try:
+            _check_path(str(row.sound))
             count, rate, _ = audio_info(str(row.sound))
             infos[row.sound] = count / rate
         except AudioError as error:
@@ -152,10 +153,16 @@ def _sound_problem(row, infos):
     if isinstance(length, AudioError):
         return f"{row.sound.name}: {length.what}", "replace the recording"
     start, end = row.start or 0.0, length if row.end is None else row.end
-    if start >= length or end > length + MAX_OVERSHOOT:
+    if start < 0 or start >= length or end > length + MAX_OVERSHOOT:
         return f"{start:g} s to {end:g} s of {row.sound.name}, which has {length:.2f} s", \
             "mend the times"
     return None
+
+
+def _check_path(path):
+    """AudioError for a path that cannot stand in wav.scp, where a line end begins another row."""
+    if any(unicodedata.category(c) in ("Cc", "Cs") for c in path):
+        raise AudioError(path, f"{path!r} is a name with a line end, a tab or what is not UTF-8")
 
 
 def speakers(rows, recordings, source):

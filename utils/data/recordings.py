@@ -19,8 +19,11 @@ class Recordings:
         if not self.folder.is_dir():
             raise UserError(folder, "no such folder of recordings")
         self.paths, self.not_read, self._stems = [], [], {}
+        seen = set()   # links may lead in circles
         for top, folders, names in os.walk(self.folder, followlinks=True):
-            folders.sort()
+            folders[:] = [name for name in sorted(folders)
+                          if (real := os.path.realpath(Path(top) / name)) not in seen
+                          and not self.folder.is_relative_to(real) and not seen.add(real)]
             for name in sorted(names):
                 path = Path(top) / name
                 suffix = path.suffix.lower()
@@ -50,7 +53,7 @@ class Recordings:
             return None, "no recording is named"
         for base in (self.folder, *([Path(beside)] if beside else [])):
             path = base / name
-            if path.suffix.lower() in SOUND and path.is_file():
+            if path.suffix.lower() in SOUND and os.path.isfile(path):  # noqa: PTH113 (too long is no error)
                 return path.resolve(), None
         wanted = _key(name).rsplit("/", 1)[-1]
         stem = wanted.rsplit(".", 1)[0] if wanted.endswith(tuple(SOUND | NOT_READ)) else wanted

@@ -59,7 +59,15 @@ def read_lines(path):
 
 
 def write_table(path, table):
-    """Write {key: value}, sorted by code point, whole or not at all. Lists are joined by spaces."""
-    rows = (f"{key} {value if isinstance(value, str) else ' '.join(map(str, value))}".rstrip(" ")
-            for key, value in sorted(table.items()))
-    write_atomic(path, "".join(row + "\n" for row in rows))
+    """Write {key: value}, sorted by code point, whole or not at all. Lists are joined by spaces.
+
+    raises UserError for a line end within a row: a name of a file may have one, and what follows
+    would be read as a row of its own
+    """
+    rows = [f"{key} {value if isinstance(value, str) else ' '.join(map(str, value))}".rstrip(" ")
+            for key, value in sorted(table.items())]
+    text = "".join(row + "\n" for row in rows)
+    if text.count("\n") != len(rows):
+        row = next(row for row in rows if "\n" in row)
+        raise UserError(path, f"{row!r} has a line end in it", "rename the file or folder")
+    write_atomic(path, text)

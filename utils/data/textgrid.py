@@ -5,12 +5,14 @@
 """
 
 import bisect
+import math
 import re
 from pathlib import Path
 from typing import NamedTuple
 
 from utils.step import UserError
 
+SAVE = "open the file in Praat and save it again"
 # A string, a flag, or a number that stands alone: that of `intervals [3]:` does not.
 _TOKEN = re.compile(r'"((?:[^"]|"")*)"|<(\w+)>|(?<!\S)(-?\d[\d.]*(?:[eE][+-]?\d+)?)(?!\S)'
                     r"|(?<!\S)!.*")
@@ -41,12 +43,14 @@ def read_textgrid(path):
     tokens.number(), tokens.number()
     if tokens.flag() != "exists":
         return []
-    return [_read_tier(tokens) for _ in range(int(tokens.number()))]
+    return [_read_tier(tokens) for _ in range(tokens.count())]
 
 
 def decode(path):
     """The text of a file in UTF-8 or UTF-16, as its byte-order mark says."""
     try:
+        if path.is_fifo():
+            raise UserError(path, "is a pipe", "expected a file")
         data = path.read_bytes()
     except OSError as error:
         raise UserError(path, f"cannot be read, {error.strerror.lower()}") from None
@@ -54,18 +58,22 @@ def decode(path):
         raise UserError(path, "a binary TextGrid", "save it in Praat as a text file")
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
-        return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+        text = data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UserError(f"{path}:{line}", f"not {encoding.removesuffix('-sig').upper()}",
                         "convert the file with iconv") from None
+    if "\0" in text:
+        raise UserError(f"{path}:{text.count(chr(10), 0, text.index(chr(0))) + 1}",
+                        "has a zero byte", "UTF-16? then convert the file with iconv")
+    return text
 
 
 def _read_tier(tokens):
     kind, name = tokens.string(), tokens.string()
     tokens.number(), tokens.number()
     intervals = []
-    for _ in range(int(tokens.number())):
+    for _ in range(tokens.count()):
         start = tokens.number()
         end = tokens.number() if kind == "IntervalTier" else start
         label = tokens.string()
@@ -89,7 +97,21 @@ class _Tokens:
         return self._next(2, "<exists>")
 
     def number(self):
-        return float(self._next(3, "a number"))
+        """A finite one; its digits may be any script's, its points too many."""
+        found = self._next(3, "a number")
+        try:
+            value = float(found)
+        except ValueError:
+            value = math.inf
+        if not math.isfinite(value):
+            raise UserError(f"{self.path}:{self.line}", f"{found[:20]} is no number", SAVE)
+        return value
+
+    def count(self):
+        value = self.number()
+        if value < 0 or value % 1:
+            raise UserError(f"{self.path}:{self.line}", f"expected a count, got {value:g}", SAVE)
+        return int(value)
 
     def _next(self, group, wanted):
         for match in self._matches:
@@ -98,7 +120,7 @@ class _Tokens:
             self.line = bisect.bisect_left(self._ends, match.start()) + 1
             if match.lastindex != group:
                 raise UserError(f"{self.path}:{self.line}", f"expected {wanted}, got {match[0]}",
-                                "open the file in Praat and save it again")
+                                SAVE)
             return match[group]
         raise UserError(f"{self.path}:{len(self._ends) + 1}", f"ends where {wanted} is expected",
                         "the file is not whole, or a quote is not closed")

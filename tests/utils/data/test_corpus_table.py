@@ -76,6 +76,14 @@ def test_rows_that_are_none_are_told_with_their_line(tmp_path):
         table(tmp_path, "file,text\n")
     with pytest.raises(UserError, match=r"t\.csv:2: not UTF-8"):
         table(tmp_path, "file,text\na.wav,\xe9\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"t\.csv:2: has a zero byte"):
+        table(tmp_path, "\nfile,text\n".encode("utf-16-le"))
+
+
+@pytest.mark.parametrize("delimiter", ["", ",;", '"', "\n"])
+def test_delimiters_that_are_none(tmp_path, delimiter):
+    with pytest.raises(UserError, match="--delimiter: is "):
+        table(tmp_path, "file,text\na.wav,x\n", delimiter=delimiter)
 
 
 def test_times():
@@ -96,7 +104,14 @@ def test_recordings_are_found_by_any_name(recordings, tmp_path):
     assert "may be one.wav or b/one.flac" in name("one.mp3")
     assert "no recording four" in name("four")
     assert name("rec/b/three.wav", tmp_path) == "b/three.wav"
+    assert "no recording aaaa" in name("a" * 300 + ".wav")
     with pytest.raises(UserError, match=r"1 such as v\.m4a, which cannot be read"):
         (tmp_path / "other").mkdir()
         (tmp_path / "other/v.m4a").touch()
         Recordings(tmp_path / "other").check()
+
+
+def test_links_in_circles_come_to_an_end(recordings):
+    for link in ("b/up", "b/again", "loop", "other"):
+        (recordings.folder / link).symlink_to(recordings.folder)
+    assert Recordings(recordings.folder).paths == recordings.paths

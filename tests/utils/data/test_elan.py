@@ -1,5 +1,7 @@
 """ELAN's files."""
 
+import time
+
 import pytest
 
 from utils.data.elan import read_eaf
@@ -55,11 +57,32 @@ def test_times_of_open_slots_and_of_dependent_tiers(tmp_path):
 @pytest.mark.parametrize(("old", "new", "message"), [
     ("</TIER>", "", ":27: not an ELAN file, mismatched tag"),
     ('TIME_SLOT_REF2="ts3"', 'TIME_SLOT_REF2="ts9"', ":14: time slot 'ts9' is not defined"),
-    ('ANNOTATION_REF="a4"', 'ANNOTATION_REF="a9"', "refer to others that are not there"),
+    ('ANNOTATION_REF="a4"', 'ANNOTATION_REF="a9"', "refer to 'a9', which is not there"),
     ('ANNOTATION_ID="a2" ', "", ":14: 'ANNOTATION_ID' is missing"),
     ("ANNOTATION_DOCUMENT", "HTML", ":1: not an ELAN file"),
+    ('TIME_SLOT_ID="ts2"', "", ":8: 'TIME_SLOT_ID' is missing"),
+    ('TIME_VALUE="1500"', 'TIME_VALUE="1.5"', ":9: TIME_VALUE is '1.5', no time in ms"),
+    ('TIME_VALUE="1500"', f'TIME_VALUE="{"9" * 400}"', ":9: TIME_VALUE is '9999"),
+    ("misa", '<REF_ANNOTATION ANNOTATION_ID="b" ANNOTATION_REF="a1"/>',
+     ":15: an annotation within another"),
+    ("UTF-8", "foo", r":1: its encoding is not known \(unknown encoding: foo\)"),
+    ("<ANNOTATION_DOCUMENT", "<!DOCTYPE x [<!ENTITY a SYSTEM 'a.eaf'>]><ANNOTATION_DOCUMENT",
+     ":2: has a DOCTYPE"),
 ])
 def test_files_that_cannot_be_are_named(tmp_path, old, new, message):
     assert old in EAF
     with pytest.raises(UserError, match=message):
         read_eaf(write(tmp_path / "a.eaf", EAF.replace(old, new)))
+
+
+def test_long_chains_take_no_longer_than_others(tmp_path):
+    """Each annotation the parent of the next one, the last first."""
+    chain = "".join(f'<ANNOTATION><REF_ANNOTATION ANNOTATION_ID="r{i + 1}" ANNOTATION_REF="r{i}">'
+                    "</REF_ANNOTATION></ANNOTATION>" for i in reversed(range(20000)))
+    chain = chain.replace('"r0"', '"a2"')
+    text = EAF.replace("</ANNOTATION_DOCUMENT>", f'<TIER TIER_ID="c">{chain}</TIER>'
+                       "</ANNOTATION_DOCUMENT>")
+    started = time.process_time()
+    tiers, _ = read_eaf(write(tmp_path / "a.eaf", text))
+    assert {(i.start, i.end) for i in tiers[3].intervals} == {(1.0, 1.5)}
+    assert time.process_time() - started < 5

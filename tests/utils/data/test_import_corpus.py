@@ -115,6 +115,24 @@ def test_bad_rows_are_named_and_left_out(folder, tmp_path, capsys):
     assert data.utts == ["speaker-ana_001-0000000"]
 
 
+def test_names_that_cannot_stand_in_a_table_are_left_out(folder, tmp_path, capsys):
+    (folder / "a\nutt2 touch pwned |\nb").mkdir()
+    shutil.copy(folder / "ana/ana-001.wav", folder / "a\nutt2 touch pwned |\nb/x.wav")
+    path = write(tmp_path / "t.csv", "path,text", "x,fasi", "ana-001,mano")
+    data = run(folder, "--table", path, "--max-bad", "0.5")
+    assert list(data.wav_scp.values()) == [str(folder / "ana/ana-001.wav")]
+    assert r"t.csv:2: x.wav: " in (told := capsys.readouterr().err)
+    assert "is a name with a line end" in told
+
+
+def test_a_label_before_the_start_is_left_out(folder, capsys):
+    grid = format_textgrid({"words": [("fasi", 0.1, 0.4), ("mano", 0.4, 0.6)]}, 0.7)
+    (folder / "ana/ana-001.TextGrid").write_text(grid.replace("xmin = 0.1", "xmin = -0.1"), "utf-8")
+    data = run(folder, "--max-bad", "0.5")
+    assert list(data.text.values()) == ["mano"]
+    assert "-0.1 s to 0.4 s of ana-001.wav" in capsys.readouterr().err
+
+
 def test_what_to_read_is_asked_where_it_is_not_clear(folder, tmp_path):
     with pytest.raises(UserError, match=r"no transcripts here \(--table FILE; or a TextGrid"):
         main([folder, tmp_path / "data"])

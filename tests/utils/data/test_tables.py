@@ -16,6 +16,13 @@ def test_write_then_read_is_the_same(tmp_path):
     assert read_table(tmp_path / "spk2utt") == {"a": "u1 u2", "b": "u3"}
 
 
+def test_a_line_end_in_a_row_is_not_written(tmp_path):
+    """A folder may be called so, and the row after it would be a command that is run."""
+    with pytest.raises(UserError, match=r"wav.scp: 'u1 /rec/a\\nu2 rm x |/b.wav' has a line end"):
+        write_table(tmp_path / "wav.scp", {"u1": "/rec/a\nu2 rm x |/b.wav", "u3": "c.wav"})
+    assert not (tmp_path / "wav.scp").exists()
+
+
 @pytest.mark.parametrize(("data", "message"), [
     (b"a 1\n\nb 2\n", "text:2: empty line"),
     (b"a 1\nb\n", "text:2: b has no value"),

@@ -62,6 +62,10 @@ def test_short_form_in_praats_encodings(tmp_path, encoding):
     ('"x\ny"\n', "", ":2[56]: ends where a text in quotes is expected"),
     ('"x\ny"', '"x', ":2[56]: ends where a text in quotes"),
     ("1.25\n2.5\n", "1.25\n0.5\n", ":18: an interval from 1.25 s to 0.5 s"),
+    ("1.25\n2.5\n", "1.25\n2.5.1\n", r":17: 2\.5\.1 is no number"),
+    ("1.25\n2.5\n", "1.25\n1e999\n", ":17: 1e999 is no number"),
+    ("<exists>\n2\n", "<exists>\n-2\n", ":7: expected a count, got -2"),
+    ("<exists>\n2\n", "<exists>\n1e99\n", ":2[67]: ends where a text in quotes"),
     ("File type", "Fiel type", ":1: not a TextGrid"),
 ])
 def test_a_file_that_is_not_whole_is_named_with_its_line(tmp_path, old, new, message):
