@@ -25,6 +25,8 @@ def main(argv=None):
     # .done, as another sound of the same sentences is another corpus.
     if step.up_to_date(args.data, [corpus / name for name in ("utts.tsv", "lm.txt", ".done")]):
         return 0
+    if not (corpus / "lm.txt").is_file():
+        raise UserError(corpus / "lm.txt", "no such file", "run local/synthesise.py --force")
     sets = {}
     for number, line in enumerate(read_lines(corpus / "utts.tsv"), 1):
         part, utt, spk, accent, text = line.split("\t")
@@ -41,9 +43,10 @@ def main(argv=None):
             for utt, row in sorted(rows.items()):
                 spk2utt.setdefault(row[2], []).append(utt)
             write_table(out / part / "spk2utt", spk2utt)
-            # What was made of the sound before, such as utt2dur and feats.scp, is not of this one.
-            shutil.rmtree(Path(args.data) / part, ignore_errors=True)
         shutil.copyfile(corpus / "lm.txt", out / "lm.txt")
+        # What was made of the sound before, such as utt2dur and feats.scp, is not of this one.
+        for part in sets:
+            shutil.rmtree(Path(args.data) / part, ignore_errors=True)
     return step.finish(", ".join(f"{part} {len(rows)} utterances" for part, rows in sets.items()))
 
 

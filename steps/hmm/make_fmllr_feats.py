@@ -59,7 +59,7 @@ def main(argv=None):
         write_data(out, tables)
         write_table(out / "feats.scp", index)
         (out / "feats.json").write_text(json.dumps(description(pipeline), indent=1) + "\n")
-    drop_stale(args.dest, {**tables, "feats.scp": index})
+        drop_stale(args.dest, {**tables, "feats.scp": index})
     return step.finish(f"{args.dest}: {len(index)} utterances, {frames} frames of {pipeline.dim}")
 
 

@@ -6,6 +6,7 @@
 
 from pathlib import Path
 
+from utils.data.tables import read_lines
 from utils.step import UserError
 
 
@@ -54,7 +55,7 @@ def read_topo(path):
     path = Path(path)
     if not path.is_file():
         raise UserError(path, "no such file", "run prepare_lang.py")
-    tokens = [(token, number) for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+    tokens = [(token, number) for number, line in enumerate(read_lines(path), 1)
               for token in line.split()]
     reader = _Tokens(path, tokens)
     entries = {}

@@ -56,6 +56,7 @@ def main(argv=None):
         count, size = write_manifest(out, {"name": args.name})
         log(f"{args.package}: " + ", ".join(f"{name} {bytes_ / 1e6:.2f} MB"
                                             for name, bytes_ in made_of["bytes"].items()))
+        zipped.unlink(missing_ok=True)   # killed from here on, the next run sees that it is missing
     write_zip(zipped, args.package)
     open_package(args.package)
     for warning in card["warnings"]:

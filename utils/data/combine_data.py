@@ -36,7 +36,7 @@ def main(argv=None):
     tables = combine(sources)
     with step.output(args.dest) as out:
         write_data(out, tables, args.src[0])
-    drop_stale(args.dest, tables)
+        drop_stale(args.dest, tables)
     return step.finish(f"{args.dest}: {len(tables['utt2spk'])} utterances, "
                        f"{len(set(tables['utt2spk'].values()))} speakers")
 

@@ -53,7 +53,7 @@ def main(argv=None):
     tables = rename(all_tables(data), utt=new_utt, spk=new_spk)
     with step.output(args.dest) as out:
         write_data(out, tables, args.src)
-    drop_stale(args.dest, tables)
+        drop_stale(args.dest, tables)
     return step.finish(f"{args.dest}: {len(data.utts)} utterances")
 
 

@@ -52,7 +52,7 @@ def main(argv=None):
         write_atomic(out / "characters.tsv", character_table(text))
         write_atomic(out / "left_out.tsv", "".join(
             f"{utt}\t{why}\t{data.text.get(utt, '')}\n" for utt, why in left_out.items()))
-    drop_stale(args.dest, tables)
+        drop_stale(args.dest, tables)
     if left_out:
         log(f"{len(left_out)} utterances left out, see {args.dest}/left_out.tsv")
     characters = "".join(sorted(set("".join(text.values())) - {" "}))

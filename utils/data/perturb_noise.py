@@ -69,7 +69,7 @@ def main(argv=None):
     tables = copies(data, args.copies, args.prefix, filter_of, args.include_original)
     with step.output(args.dest) as out:
         write_data(out, tables)
-    drop_stale(args.dest, tables)
+        drop_stale(args.dest, tables)
     return step.finish(f"{args.dest}: {len(tables['utt2spk'])} utterances at {args.snrs} dB, "
                        f"{sum(map(float, tables['utt2dur'].values())) / 3600:.2f} hours")
 

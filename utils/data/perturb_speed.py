@@ -50,7 +50,7 @@ def main(argv=None):
             tables[name] |= table
     with step.output(args.dest) as out:
         write_data(out, tables)
-    drop_stale(args.dest, tables)
+        drop_stale(args.dest, tables)
     return step.finish(f"{args.dest}: {len(tables['utt2spk'])} utterances at {len(factors)} "
                        f"speeds, {sum(map(float, tables['utt2dur'].values())) / 3600:.2f} hours")
 

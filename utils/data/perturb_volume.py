@@ -41,7 +41,7 @@ def main(argv=None):
         for recording, value in data.wav_scp.items()}
     with step.output(args.dest) as out:
         write_data(out, tables)
-    drop_stale(args.dest, tables)
+        drop_stale(args.dest, tables)
     return step.finish(f"{args.dest}: {len(data.wav_scp)} recordings")
 
 

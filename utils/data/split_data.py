@@ -45,8 +45,8 @@ def main(argv=None):
     with step.output(target) as out:
         for name in parts:
             write_data(out / name, tables[name], data.path)
-    for name in parts:
-        drop_stale(f"{target}/{name}", tables[name])
+        for name in parts:
+            drop_stale(f"{target}/{name}", tables[name])
     return step.finish(f"{target}: " + ", ".join(
         f"{name} {len(utts)}" for name, utts in parts.items()) + " utterances")
 

@@ -55,8 +55,8 @@ def main(argv=None):
         for name, utts in sets.items():
             write_data(out / name, select(data, utts), args.all)
         write_atomic(out / "apart.tsv", "".join(f"{utt}\t{data.text[utt]}\n" for utt in apart))
-    for name, utts in sets.items():
-        drop_stale(Path(args.data) / name, select(data, utts))
+        for name, utts in sets.items():
+            drop_stale(Path(args.data) / name, select(data, utts))
     _tell_speakers(data, sets)
     if apart:
         log(f"{len(apart)} utterances left out of train: their sentences are in dev or test, see "

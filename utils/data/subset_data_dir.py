@@ -61,7 +61,7 @@ def main(argv=None):
     tables = select(data, utts)
     with step.output(target) as out:
         write_data(out, tables, source)
-    drop_stale(target, tables)
+        drop_stale(target, tables)
     return step.finish(f"{target}: {len(utts)} of {len(data.utts)} utterances, "
                        f"{len(set(tables['utt2spk'].values()))} of {len(data.spk2utt)} speakers")
 

@@ -83,8 +83,10 @@ def check_target(step, sources, target, made_in=None):
     target = Path(target)
     if any(Path(source).resolve() == target.resolve() for source in sources):
         raise UserError(target, "is both source and destination", "name another directory")
-    if (target / "utt2spk").exists() and step.name not in read_done(made_in or target) \
-            and not step.args.force:
+    recorded = Path(made_in or target)
+    # A run that was killed left no record, but its hidden directory: see Step.output.
+    ours = step.name in read_done(recorded) or any(recorded.glob(f".{step.name}.*.tmp"))
+    if (target / "utt2spk").exists() and not ours and not step.args.force:
         raise UserError(target, f"is there, and not made by {step.name}.py",
                         "name another directory, or --force to overwrite it")
 
@@ -102,8 +104,11 @@ def write_data(out, tables, source=None):
 
 
 def drop_stale(target, tables):
-    """Remove the tables that an earlier run, or a step after it, left in a directory."""
-    for path in Path(target).iterdir():
+    """Remove the tables that an earlier run, or a step after it, left in a directory.
+
+    To be called within Step.output: nothing stands beside a .done that says it is finished.
+    """
+    for path in Path(target).iterdir() if Path(target).is_dir() else ():
         if table_key(path.name) and path.is_file() and path.name not in {*tables, "spk2utt"}:
             path.unlink()
     if "feats.scp" not in tables:
