@@ -148,12 +148,15 @@ class Step:
         directory = Path(directory)
         self.directory = directory
         check_no_file(directory)
-        directory.mkdir(parents=True, exist_ok=True)
-        for stale in directory.glob(f".{self.name}.*.tmp"):
-            if not _alive(stale.name.split(".")[-2]):
-                shutil.rmtree(stale, ignore_errors=True)
         work = directory / f".{self.name}.{os.getpid()}.tmp"
-        work.mkdir()
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            for stale in directory.glob(f".{self.name}.*.tmp"):
+                if not _alive(stale.name.split(".")[-2]):
+                    shutil.rmtree(stale, ignore_errors=True)
+            work.mkdir()
+        except OSError as error:
+            raise UserError(directory, f"cannot be written to, {error.strerror.lower()}") from None
         try:
             yield work
             outputs = sorted(str(p.relative_to(work)) for p in work.rglob("*") if not p.is_dir())
@@ -257,12 +260,22 @@ def read_done(directory):
 
 
 def write_atomic(path, data):
-    """Write text (UTF-8) or bytes so that the file is there whole or not at all."""
+    """Write text (UTF-8) or bytes so that the file is there whole or not at all.
+
+    raises UserError where it cannot be written: a full disk, a directory that is read only
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise UserError(path, f"cannot be written, {error.strerror.lower()}") from None
 
 
 def _outputs(directory, name):

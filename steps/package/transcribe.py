@@ -16,10 +16,11 @@ on, and the exit status is 1. Words may be wrong where the confidence, 0 to 1, i
 e.g. steps/package/transcribe.py --format text,srt --out subtitles fr.zip talks interview.mp3
 """
 
+import os
 import sys
 from pathlib import Path
 
-from utils.step import Step, UserError, log, positive, write_atomic
+from utils.step import Step, UserError, check_no_file, log, positive, write_atomic
 
 
 def main(argv=None):
@@ -61,8 +62,10 @@ def check_options(args):
                                ("max-segment", args.max_segment, 1)):
         if value is not None and not least < value < float("inf"):
             raise UserError(f"--{name}", f"is {value:g}", f"expected more than {least}")
-    if args.channel != "mix" and not args.channel.isdigit():
+    if args.channel != "mix" and not (args.channel.isascii() and args.channel.isdigit()):
         raise UserError("--channel", f"is {args.channel!r}", "expected 0, 1, ... or mix")
+    if args.out:
+        check_no_file(args.out)
     args.channel = args.channel if args.channel == "mix" else int(args.channel)
     return formats
 
@@ -72,7 +75,7 @@ def find_sound(paths):
     from steps.package.sound import SUFFIXES
     found = []
     for path in map(Path, paths):
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 (a name that is too long is no error)
             inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES
                             and p.is_file())
             if not inside:
@@ -125,9 +128,18 @@ def transcribe_all(args, files, formats):
                 if args.out:
                     write_atomic(Path(args.out) / (name + SUFFIXES[kind]), text)
                 else:
-                    sys.stdout.write(text)
-                    sys.stdout.flush()
+                    _print(text)
     return broken, total
+
+
+def _print(text):
+    """To standard output, whose reader may be gone, as that of `| head`."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())   # for what is left to write
+        raise UserError("standard output", f"cannot be written, {error.strerror.lower()}") from None
 
 
 if __name__ == "__main__":

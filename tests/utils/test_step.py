@@ -116,3 +116,15 @@ def test_conf_files_of_another_system_and_the_command_line_wins(tmp_path):
 def test_a_cmd_that_is_not_there(tmp_path):
     with pytest.raises(UserError, match=r"--cmd: .*nope.py cannot be run, no such file"):
         run_command([tmp_path / "nope.py", "JOB=1:2", tmp_path / "log", "true"])
+
+
+def test_what_cannot_be_written_leaves_nothing(tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(UserError, match="a: cannot be written, is a directory"):
+        house.write_atomic(tmp_path / "a", "x")
+    with pytest.raises(UserError, match="cannot be written, file name too long"):
+        house.write_atomic(tmp_path / ("x" * 300), "x")
+    assert list(tmp_path.iterdir()) == [tmp_path / "a"]
+    step = Step(__file__, "")
+    with pytest.raises(UserError, match="cannot be written to, "), step.output("/proc/none/x"):
+        raise AssertionError

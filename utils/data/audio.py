@@ -25,6 +25,7 @@ from utils.step import UserError, log
 
 MAX_BROKEN = 0.05       # share of utterances that may be skipped
 MAX_OVERSHOOT = 0.5     # s that a segment may end after its recording, as in extract-segments
+MIN_RATE = 1000         # Hz, below which a header tells no truth
 _SHORT = re.compile(r"^\s*data : (\d+) \(should be (\d+)\)", re.MULTILINE)
 _STREAM = 0x7FFFF000    # sizes from here on say that a pipe's writer did not know the length
 
@@ -251,6 +252,8 @@ def open_sound(source, name=None):
         raise _broken(name, f"truncated, {int(short[2])} of {int(short[1])} bytes of samples")
     if file.frames == 0:
         raise _broken(name, "has no samples")
+    if file.samplerate < MIN_RATE:
+        raise _broken(name, f"its header says {file.samplerate} Hz, which holds no speech")
     if file.format == "OGG" and not isinstance(source, io.BytesIO) and _ogg_ends_early(source):
         raise _broken(name, "truncated, the Ogg stream has no last page")
     return file
@@ -265,7 +268,7 @@ def _why(name, source, error=None):
     path = Path(name)
     if not name or "\0" in name:
         return "not a file name", None
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113
         relative = f", relative to {Path.cwd()}" if not path.is_absolute() else ""
         return f"no such file{relative}", None
     if not path.stat().st_size:

@@ -51,6 +51,9 @@ def test_broken_files(tmp_path):
     soundfile.write(tmp_path / "nan.wav", np.full(800, np.nan), 8000, subtype="FLOAT")
     with pytest.raises(AudioError, match="no numbers"):
         list(windows(tmp_path / "nan.wav", 8000))
+    soundfile.write(tmp_path / "loud.wav", np.full(800, 1e30), 8000, subtype="FLOAT")
+    with pytest.raises(AudioError, match="beyond all measure"):
+        list(windows(tmp_path / "loud.wav", 8000))
     command = f"touch {tmp_path}/run |"
     with pytest.raises(AudioError, match="no such file"):
         list(windows(command, 8000))

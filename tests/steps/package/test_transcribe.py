@@ -112,6 +112,35 @@ def test_broken_files_are_named_and_the_others_go_on(packed, tmp_path, capsys):
     assert not lines
 
 
+def test_what_cannot_be_written_is_named(packed, tmp_path, capsys):
+    wav = next(iter(packed.wavs.values()))
+    (tmp_path / "file").touch()
+    for out in ("file", "file/below"):
+        with pytest.raises(UserError, match="file: is a file, and a directory is to be there"):
+            transcribe.main(["--out", tmp_path / out, packed.folder, wav])
+    name = Path(wav).stem
+    (tmp_path / f"out/{name}.txt").mkdir(parents=True)
+    with pytest.raises(UserError, match=f"{name}.txt: cannot be written, is a directory"):
+        transcribe.main(["--out", tmp_path / "out", packed.folder, wav])
+    assert [p.name for p in (tmp_path / "out").iterdir()] == [f"{name}.txt"]
+    with pytest.raises(UserError, match="--channel: is '²'"):
+        transcribe.main(["--channel", "²", packed.folder, wav])
+    _, status = run(capsys, packed.folder, "x" * 300)
+    assert "1 of 1 files could not be transcribed" in str(status)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_ends_in_one_line(packed):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, SCRIPT, packed.folder,
+                               next(iter(packed.wavs.values()))], stdout=full, text=True,
+                              stderr=subprocess.PIPE, check=False,
+                              env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[1:] == [
+        "transcribe: standard output: cannot be written, no space left on device"]
+
+
 def test_long_sound_is_cut_at_pauses_and_loses_nothing(packed, decoded, tmp_path, capsys,
                                                        monkeypatch):
     from steps.package import recogniser, sound

@@ -183,3 +183,10 @@ def test_cut():
     for start, end in [(0, 10.6), (10, -1), (11, 12)]:
         with pytest.raises(AudioError, match=r"segments: .*of a recording of 10.00 s"):
             cut(samples, 100, start, end, "segments")
+
+
+def test_a_rate_that_cannot_be(tmp_path):
+    """A header with 1 Hz makes hours of a second."""
+    soundfile.write(tmp_path / "a.wav", np.zeros(16000), 1)
+    with pytest.raises(AudioError, match="its header says 1 Hz"):
+        read_audio(str(tmp_path / "a.wav"))
