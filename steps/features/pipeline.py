@@ -23,7 +23,10 @@ def read_feats_config(directory):
     """<directory>/feats.json: what its features are; {} where Kaldi made them and it is absent."""
     path = Path(directory) / "feats.json"
     try:
-        return json.loads(path.read_text("utf-8"))
+        found = json.loads(path.read_text("utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("no object")
+        return found
     except FileNotFoundError:
         return {}
     except ValueError as error:

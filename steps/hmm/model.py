@@ -6,6 +6,7 @@ A network directory's final.mdl holds the transition model alone. Beside it, pho
 import io
 import json
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +34,12 @@ def read_model(path):
     """(TransitionModel, Gmm) of a final.mdl."""
     from steps.hmm import gmm  # compiled code, which transitions alone do without
     header, arrays = _read(path, (FORMAT,))
-    return _transitions(header, arrays), gmm.from_arrays(arrays)
+    return _transitions(header, arrays, path), gmm.from_arrays(arrays)
 
 
 def read_transitions(path):
     """TransitionModel of a final.mdl, be it of a GMM or of a network directory."""
-    return _transitions(*_read(path, (FORMAT, TRANSITIONS_FORMAT), TRANSITION_ARRAYS))
+    return _transitions(*_read(path, (FORMAT, TRANSITIONS_FORMAT), TRANSITION_ARRAYS), path)
 
 
 def check_phones(source, lang):
@@ -72,12 +73,22 @@ def _read(path, kinds, names=None):
             if header["format"] not in kinds:
                 raise ValueError(header["format"])
             return header, {name: file[name] for name in names or file.files}
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, LookupError, OSError, EOFError, MemoryError, RuntimeError,
+            zipfile.BadZipFile, zlib.error) as error:
         raise UserError(path, f"is not a {' or '.join(kinds)} model ({error})",
                         "train it with steps/hmm; Kaldi's own binary models cannot be read") \
             from None
 
 
-def _transitions(header, arrays):
-    return make_transitions(header["topo"], arrays["tuples"], header["num_pdfs"],
-                            arrays["log_probs"])
+def _transitions(header, arrays, path):
+    try:
+        made = make_transitions(header["topo"], arrays["tuples"], header["num_pdfs"],
+                                arrays["log_probs"])
+        if made.log_probs.shape != (made.num_tids + 1,):
+            raise ValueError(f"{made.num_tids} transition-ids, {made.log_probs.shape} of log_probs")
+        if made.tuples.size and not 0 <= made.tuples[:, 2:].min() <= made.tuples[:, 2:].max() \
+                < made.num_pdfs:
+            raise ValueError(f"pdfs beyond {made.num_pdfs}")
+    except (ValueError, TypeError, LookupError, OverflowError) as error:
+        raise UserError(path, f"is damaged ({error})", "train it again") from None
+    return made

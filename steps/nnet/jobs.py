@@ -39,7 +39,14 @@ def read_front_end(directory):
     path = Path(directory) / "front_end.json"
     if not path.is_file():
         raise UserError(path, "no such file", "train a network with steps/nnet")
-    return json.loads(path.read_text("utf-8"))
+    try:
+        front_end = json.loads(path.read_text("utf-8"))
+        # Features that Kaldi made tell nothing of themselves: {}
+        if not isinstance(front_end, dict) or not isinstance(front_end.get("feats") or {}, dict):
+            raise ValueError("no object of objects")
+    except ValueError as error:
+        raise UserError(path, f"is damaged ({error})", "train the network again") from None
+    return front_end
 
 
 def network_of(directory, num_jobs):

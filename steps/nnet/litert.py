@@ -31,6 +31,7 @@ class LiteRtModel:
                                            num_threads=num_threads or default_threads())
         self.input, = self.interpreter.get_input_details()
         self.output, = self.interpreter.get_output_details()
+        self.input_dim = self.input["shape"][-1]
         self.length = None
 
     def run(self, feats):

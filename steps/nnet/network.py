@@ -20,6 +20,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)      # the date in every .keras file, so that equa
 FILES = ("final.keras", "config.json", "front_end.json", "priors", "final.mdl", "tree",
          "phones.txt")
 NEEDED = ("feat_dim", "num_pdfs", "subsampling", "left_context", "right_context")
+LEAST = {"left_context": 0, "right_context": 0}      # of the others 1
 PRIOR_FLOOR = 1e-7
 BLOCK = 3000          # frames that are scored at once
 MODELS = ("final.keras", "model.tflite")     # a network has one of them, the second without Keras
@@ -136,6 +137,8 @@ def read_config(directory):
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(directory / "config.json", f"is damaged ({error})",
                         "train the network again") from None
+    if not missing:
+        missing = [name for name in NEEDED if config[name] < LEAST.get(name, 1)]
     if missing:
         raise UserError(directory / "config.json", f"{missing[0]} is no number of frames or values",
                         "train the network again")
@@ -210,11 +213,16 @@ def write_priors(path, priors):
 
 def read_priors(path):
     """float64 (num_pdfs,) of a vector in Kaldi's text form."""
-    words = Path(path).read_text("utf-8").split()
     try:
+        words = Path(path).read_text("utf-8").split()
         if words[0] != "[" or words[-1] != "]":
             raise ValueError("no brackets")
         priors = np.array(words[1:-1], float)
+        if not (priors >= 0).all() or not np.isfinite(priors).all():
+            raise ValueError("not all are probabilities")
+    except OSError as error:
+        raise UserError(path, f"cannot be read, {error.strerror.lower()}",
+                        "train the network again") from None
     except (ValueError, IndexError) as error:
         raise UserError(f"{path}:1", f"is no vector ({error})", "train the network again") from None
     return priors

@@ -44,12 +44,14 @@ def main(argv=None):
 def judge(package, target):
     """Whether the package can be a source, and lines that say for what."""
     from steps.package.adapt import TRAINABLE
-    feats = package.json("model/front_end.json")["feats"]
+    from steps.package.whole import check_front_end
+    front_end = check_front_end(package)
+    feats = front_end["feats"]
     possible = TRAINABLE in package
     lines = ["training: yes, the network is there in a trainable form" if possible else
              "training: no, the package was made with --no-adapt; transcribe.py alone works",
              f"features: {feats['kind']} of {feats['feat_dim']}, {feats['sample_rate']} Hz, CMVN "
-             f"by {package.json('model/front_end.json')['cmvn']}"]
+             f"by {front_end['cmvn']}"]
     same = None
     if target and (Path(target) / "phones.txt").is_file():
         same, found = phones(package, target)
@@ -112,7 +114,9 @@ def data(feats, target):
         return True, f"data: yes, {target} has these features"
     from utils.data.audio import audio_info
     from utils.data.datadir import DataDir
-    recording, source = next(iter(DataDir(target).wav_scp.items()))
+    recording, source = next(iter(DataDir(target).wav_scp.items()), ("", ""))
+    if not recording:
+        raise UserError(f"{target}/wav.scp", "is empty")
     if source.endswith("|"):
         return True, "data: has no features yet, and its sound comes from pipes, which are not run"
     rate = audio_info(source)[1]

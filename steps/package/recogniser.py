@@ -24,6 +24,7 @@ from steps.nnet.litert import LiteRtNetwork, read_litert_model
 from steps.nnet.network import PRIOR_FLOOR, read_priors
 from steps.package.search import Search, SearchOptions
 from steps.package.sound import PAUSE, energies, quietest_frame, windows
+from steps.package.whole import AGAIN, check_graph, check_whole
 from steps.package.words import WordTimes
 from utils.lang.langdir import LangDir
 from utils.step import UserError
@@ -62,24 +63,28 @@ class Recogniser:
     def __init__(self, package, num_threads=1, max_segment=SEGMENT, channel="mix", **options):
         self.package = package   # a zip is unpacked as long as it is open
         model = package.path / "model"
-        self.front_end = package.json("model/front_end.json")
-        self.config = package.json("model/config.json")
+        self.config, self.front_end, found = check_whole(package)
         self.transitions = read_transitions(model / "final.mdl")
         priors = read_priors(model / "priors")
-        _check_whole(package, self.config, self.transitions, priors)
+        _check_sizes(package, self.config, self.transitions, priors)
+        lang = LangDir(package.path / "graph")
+        # Read now, so that what is wrong with them is not told of each sound file.
+        check_graph(package.path / "graph/HCLG.fst", self.transitions.num_tids,
+                    len(lang.word_symbols))
+        lang.align_lexicon, lang.optional_silence  # noqa: B018
         self.network = LiteRtNetwork(
             read_litert_model(model / "model.tflite", num_threads), self.config,
             np.log(np.maximum(priors, PRIOR_FLOOR)).astype(np.float32))
-        found = package.json("recogniser.json")["search"]
-        options = {k: v for k, v in options.items() if v is not None}
+        found |= {k: v for k, v in options.items() if v is not None}
+        found["min_active"] = min(found["min_active"], found["max_active"] - 1)
         self.search = Search(package.path / "graph/HCLG.fst", self.transitions,
-                             SearchOptions(**{**found, **options}))
-        self.word_times = WordTimes(self.transitions, LangDir(package.path / "graph"))
-        self.features = FrontEnd(self.front_end["feats"])
+                             SearchOptions(**found))
+        self.word_times = WordTimes(self.transitions, lang)
         self.shift = self.front_end["feats"]["frame_shift"]
         self.rate = self.front_end["feats"]["sample_rate"]
         self.max_segment, self.channel = max_segment, channel
         self.spent = Counter()
+        self.features = self._tried_out()
 
     def transcribe(self, path, progress=None):
         """The Transcript of a sound file; progress(seconds) is called after each window.
@@ -104,6 +109,26 @@ class Recogniser:
             if progress:
                 progress(len(samples) / self.rate)
         return Transcript(at / self.rate, segments)
+
+    def _tried_out(self):
+        """The FrontEnd; UserError unless with it and the network some noise becomes scores."""
+        noise = np.random.default_rng(0).normal(0, 0.01, 2 * self.rate).astype(np.float32)
+        try:
+            features = FrontEnd(self.front_end["feats"])
+            feats = features.compute("noise", noise)
+            feats = in_context(apply_cmvn(feats, self.front_end, accumulate(feats)), self.front_end)
+            dims = {feats.shape[1], self.config["feat_dim"], int(self.network.model.input_dim)}
+            if len(dims) > 1:
+                raise ValueError(f"values a frame: {sorted(dims)}")
+            found = self.network.log_likes(feats).shape
+            if found != (len(feats), self.config["num_pdfs"]):
+                raise ValueError(f"scores {found} of features {feats.shape}")
+        except (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError,
+                ValueError) as error:
+            told = (str(error).splitlines() or [type(error).__name__])[0]
+            raise UserError(self.package.source, "features and network do not go together "
+                            f"({told})", AGAIN) from None
+        return features
 
     def _cuts(self, samples, num_frames):
         """Frames where segments end, the last one's num_frames."""
@@ -154,7 +179,7 @@ class Recogniser:
         self.spent[what] += time.process_time() - before
 
 
-def _check_whole(package, config, transitions, priors):
+def _check_sizes(package, config, transitions, priors):
     """UserError unless the parts are of one size, as they are in every package as it was made."""
     sizes = {"config.json": config["num_pdfs"], "final.mdl": transitions.num_pdfs,
              "priors": len(priors)}

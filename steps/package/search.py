@@ -30,7 +30,7 @@ class SearchOptions(NamedTuple):
 class Search:
     """Decodes one utterance after the other.
 
-    graph        path of an OpenFst file from transition-ids to words, of type const or vector
+    graph        path of an OpenFst file from transition-ids to words, of type const
     transitions  TransitionModel
     """
 

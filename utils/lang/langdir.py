@@ -10,6 +10,8 @@ from pathlib import Path
 from utils.data.tables import read_lines
 from utils.step import UserError
 
+MAX_DIGITS = 8    # of an id: lists are made that have a place for each
+
 
 def read_symbols(path):
     """{symbol: id} of phones.txt or words.txt, in the file's order.
@@ -22,7 +24,10 @@ def read_symbols(path):
         fields = [field for field in fields if field]
         if len(fields) != 2 or not fields[1].isascii() or not fields[1].isdigit():
             raise UserError(f"{path}:{number}", f"expected `symbol id`, found {line!r}")
-        symbol, ident = fields[0], int(fields[1])
+        symbol, ident = fields[0], int(fields[1][:MAX_DIGITS + 1])
+        if ident >= 10 ** MAX_DIGITS:
+            raise UserError(f"{path}:{number}", f"{symbol} has the id {fields[1][:20]}, out of all "
+                            "proportion", "number symbols from 0")
         if symbol in symbols or ident in seen:
             raise UserError(f"{path}:{number}", f"{symbol} or its id {ident} is here twice")
         symbols[symbol] = ident

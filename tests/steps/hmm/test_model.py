@@ -85,3 +85,16 @@ def test_transitions_alone_are_no_mixtures(path, tmp_path):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(UserError, match=r"is not a graft-gmm-1 or graft-transitions-1 model"):
         read_transitions(path)
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("tuples", np.array([[1, 0, 9999, 9999]], np.int32)), ("tuples", np.array(["x"])),
+    ("log_probs", np.zeros(3, np.float32)), ("header", np.array("[]")),
+    ("header", np.array('{"format": "graft-gmm-1", "topo": 1, "num_pdfs": "x"}'))])
+def test_arrays_that_do_not_go_together_are_one_line(path, name, value):
+    with np.load(path) as file:
+        arrays = dict(file)
+    with path.open("wb") as out:
+        np.savez(out, **{**arrays, name: value})
+    with pytest.raises(UserError, match=r"final.mdl: is (damaged|not a)"):
+        read_transitions(path)

@@ -1,6 +1,7 @@
 import pytest
 
-from steps.nnet.network import load_model, read_priors, save_model, write_priors
+from steps.nnet.jobs import read_front_end
+from steps.nnet.network import load_model, read_config, read_priors, save_model, write_priors
 from utils.step import UserError
 
 keras = pytest.importorskip("steps.nnet.tf").keras
@@ -43,3 +44,31 @@ def test_priors(tmp_path):
     (tmp_path / "priors").write_text("0.25 0.75\n")
     with pytest.raises(UserError, match="priors:1: is no vector"):
         read_priors(tmp_path / "priors")
+    for data in (b"[ 1 nan ]", b"[ 1 -1 ]", b"\xff"):
+        (tmp_path / "priors").write_bytes(data)
+        with pytest.raises(UserError, match="priors:1: is no vector"):
+            read_priors(tmp_path / "priors")
+    with pytest.raises(UserError, match="cannot be read, no such file"):
+        read_priors(tmp_path / "none")
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("{", "is damaged"), ("[]", "is damaged"), ('{"feat_dim": 5}', "num_pdfs"),
+    ('{"feat_dim": 5, "num_pdfs": 4, "subsampling": 0, "left_context": 0, "right_context": 0}',
+     "subsampling is no number"),
+    ('{"feat_dim": 5, "num_pdfs": 4, "subsampling": 1, "left_context": -1, "right_context": 0}',
+     "left_context is no number"),
+])
+def test_a_damaged_config_is_named(tmp_path, text, message):
+    (tmp_path / "final.keras").touch()
+    (tmp_path / "priors").touch()
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError, match=f"config.json: .*{message}"):
+        read_config(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"feats": [1]}', '{"feats": {'])
+def test_a_damaged_front_end_is_named(tmp_path, text):
+    (tmp_path / "front_end.json").write_text(text)
+    with pytest.raises(UserError, match=r"front_end.json: is damaged"):
+        read_front_end(tmp_path)

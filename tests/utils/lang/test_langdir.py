@@ -67,3 +67,9 @@ def test_symbols_keep_unicode(tmp_path):
     path.write_text("<eps> 0\nyeékirá 1\nsω\u0301 3\n", "utf-8")
     assert read_symbols(path) == {"<eps>": 0, "yeékirá": 1, "sω\u0301": 3}
     assert symbol_list(read_symbols(path)) == ["<eps>", "yeékirá", "", "sω\u0301"]
+
+
+def test_an_id_out_of_proportion_is_named(tmp_path):
+    (tmp_path / "words.txt").write_text("<eps> 0\na " + "9" * 5000 + "\n")
+    with pytest.raises(UserError, match=r"words.txt:2: a has the id 99999999999999999999, out of"):
+        read_symbols(tmp_path / "words.txt")
