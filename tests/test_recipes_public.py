@@ -6,8 +6,7 @@ import pytest
 
 from tests.commonvoice_layout import make_commonvoice
 from tests.librispeech_layout import make_librispeech
-from tests.recipe_runs import quick_conf, run
-from tests.test_recipes import assert_nothing_to_do
+from tests.test_recipes import assert_nothing_to_do, quick_conf, run
 from utils.data.tables import read_table
 from utils.step import ROOT
 
