@@ -9,7 +9,7 @@
 # dev's word errors, and packed into one folder that transcribes without TensorFlow. LM weights are
 # chosen on dev, the results are those of test. At the end, exp/report.html shows all of it.
 #
-#   ./run.sh                           everything: about 25 minutes (estimated) on two cores,
+#   ./run.sh                           everything: about 35 minutes (estimated) on two cores,
 #                                      with .venv; a minute when nothing has changed
 #   ./run.sh --size full               three times as much English, and so about as much longer
 #   ./run.sh --stage 5 --targets fr    the source and one target, from tri1 on

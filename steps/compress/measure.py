@@ -12,7 +12,7 @@ import numpy as np
 
 from steps.nnet.jobs import pipeline_of
 from steps.nnet.litert import LiteRtNetwork, default_threads, read_litert_model
-from steps.nnet.network import PRIOR_FLOOR, pad, read_config, read_priors
+from steps.nnet.network import log_of_priors, pad, read_config, read_priors
 from utils.data.datadir import DataDir
 from utils.step import ROOT
 
@@ -64,15 +64,13 @@ def measure(args, variants):
 def utterances(args, network):
     """Features, as a network wants them, of some utterances over all of <data>."""
     pipeline = pipeline_of(network, DataDir(args.data))
-    count = min(args.utts, len(pipeline.utts))
-    return [pipeline.load(pipeline.utts[len(pipeline.utts) * i // count]) for i in range(count)]
+    return [pipeline.load(utt) for utt in pipeline.spread(args.utts)]
 
 
 def litert_network(directory, model, threads):
     """The LiteRtNetwork of a directory's config and priors, and of a .tflite file."""
-    priors = np.maximum(read_priors(directory / "priors"), PRIOR_FLOOR)
     return LiteRtNetwork(read_litert_model(model, threads), read_config(directory),
-                         np.log(priors).astype(np.float32))
+                         log_of_priors(read_priors(directory / "priors")))
 
 
 def _run(network, feats, then):

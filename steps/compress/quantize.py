@@ -89,10 +89,8 @@ def calibration_speech(args):
     from steps.nnet.jobs import check_network
     from steps.nnet.network import pad
     config, _, pipeline = check_network(args.network, DataDir(args.data))
-    count = min(args.calibration_utts, len(pipeline.utts))
-    chosen = [pipeline.utts[len(pipeline.utts) * i // count] for i in range(count)]
     return [pad(pipeline.load(utt), config["left_context"], config["right_context"],
-                config["subsampling"]) for utt in chosen]
+                config["subsampling"]) for utt in pipeline.spread(args.calibration_utts)]
 
 
 def quantize(args, keep, speech, out):

@@ -159,7 +159,4 @@ class Retraining:
             if not (self.directory / name).is_file():
                 raise UserError(self.directory / name, "no such file",
                                 "take a network that can be trained, of steps/nnet")
-        if (Path(self.args.alidir) / "tree").read_bytes() \
-                != (self.directory / "tree").read_bytes():
-            raise UserError(f"{self.args.alidir}/tree", f"is not the tree of {self.directory}",
-                            "align with that network, or with the system it was trained on")
+        training.check_tree(self.args.alidir, self.directory)

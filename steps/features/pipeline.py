@@ -74,6 +74,11 @@ class FeaturePipeline:
                             f"one of {', '.join(CMVN)}")
         self.dim = self.load(self.utts[0]).shape[1]
 
+    def spread(self, count):
+        """So many utterances, or all if there are fewer, spread over the data."""
+        count = min(count, len(self.utts))
+        return [self.utts[len(self.utts) * i // count] for i in range(count)]
+
     def raw(self, utt):
         """The features as they are in the archive, float32 (num_frames, raw_dim)."""
         if utt not in self.data.feats_scp:

@@ -112,11 +112,16 @@ def read_network(directory):
     if len(priors) != config["num_pdfs"]:
         raise UserError(directory / "priors", f"has {len(priors)} values, config.json "
                         f"{config['num_pdfs']} pdfs", "train the network again")
-    log_priors = np.log(np.maximum(priors, PRIOR_FLOOR)).astype(np.float32)
+    log_priors = log_of_priors(priors)
     if is_compiled(directory):
         from steps.nnet.litert import LiteRtNetwork, read_litert_model
         return LiteRtNetwork(read_litert_model(directory / "model.tflite"), config, log_priors)
     return Network(load_model(directory / "final.keras"), config, log_priors)
+
+
+def log_of_priors(priors):
+    """float32 (num_pdfs,) of what read_priors() gives, from a floor on."""
+    return np.log(np.maximum(priors, PRIOR_FLOOR)).astype(np.float32)
 
 
 def is_compiled(directory):

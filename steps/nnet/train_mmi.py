@@ -63,7 +63,8 @@ def main(argv=None):
     network = read_network(args.network)
     language = training.LanguageData(args, args.data, args.alidir, checkpoints,
                                      read_front_end(args.network))
-    check_tree(args, network.config, language)
+    training.check_tree(args.alidir, args.network,
+                        language.transitions.num_pdfs == network.config["num_pdfs"])
     config, model = network.config, network.model
     output = output_of(model, args.network)
     train, valid = language.readers(*network.context, network.subsampling, args.batch_size)
@@ -81,15 +82,6 @@ def main(argv=None):
                        trainer.rows)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return step.finish(f"{args.dir}: {training.summary_of(trainer.rows)}")
-
-
-def check_tree(args, config, language):
-    """UserError unless alignments and network have the same pdfs."""
-    if language.transitions.num_pdfs != config["num_pdfs"] \
-            or (Path(args.alidir) / "tree").read_bytes() \
-            != (Path(args.network) / "tree").read_bytes():
-        raise UserError(f"{args.alidir}/tree", f"is not the tree of {args.network}",
-                        "align with that network, or with the system it was trained on")
 
 
 if __name__ == "__main__":

@@ -102,6 +102,14 @@ def check_inputs(data, alidir):
             raise UserError(path, "no such file", do)
 
 
+def check_tree(alidir, network, same_pdfs=True):
+    """UserError unless alignments have a network's tree; same_pdfs: and as many pdfs as it has."""
+    if not same_pdfs or (Path(alidir) / "tree").read_bytes() \
+            != (Path(network) / "tree").read_bytes():
+        raise UserError(f"{alidir}/tree", f"is not the tree of {network}",
+                        "align with that network, or with the system it was trained on")
+
+
 def checkpoints_of(step):
     """Where a training step keeps its checkpoints; --force begins anew, without a killed one's."""
     directory = Path(step.args.dir) / "checkpoints"

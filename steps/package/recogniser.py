@@ -21,7 +21,7 @@ from steps.features.frontend import FrontEnd
 from steps.features.transform import in_context
 from steps.hmm.model import read_transitions
 from steps.nnet.litert import LiteRtNetwork, read_litert_model
-from steps.nnet.network import PRIOR_FLOOR, read_priors
+from steps.nnet.network import log_of_priors, read_priors
 from steps.package.search import Search, SearchOptions
 from steps.package.sound import PAUSE, energies, quietest_frame, windows
 from steps.package.whole import AGAIN, check_graph, check_whole
@@ -74,7 +74,7 @@ class Recogniser:
         lang.align_lexicon, lang.optional_silence  # noqa: B018
         self.network = LiteRtNetwork(
             read_litert_model(model / "model.tflite", num_threads), self.config,
-            np.log(np.maximum(priors, PRIOR_FLOOR)).astype(np.float32))
+            log_of_priors(priors))
         found |= {k: v for k, v in options.items() if v is not None}
         found["min_active"] = min(found["min_active"], found["max_active"] - 1)
         self.search = Search(package.path / "graph/HCLG.fst", self.transitions,

@@ -51,12 +51,13 @@ def main(argv=None):
         if not utts:
             raise UserError(args.all, f"no utterance is left for {name}",
                             f"look at {args.dev} and {args.test}")
+    tables = {name: select(data, utts) for name, utts in sets.items()}
     with step.output(args.data) as out:
-        for name, utts in sets.items():
-            write_data(out / name, select(data, utts), args.all)
+        for name, selected in tables.items():
+            write_data(out / name, selected, args.all)
         write_atomic(out / "apart.tsv", "".join(f"{utt}\t{data.text[utt]}\n" for utt in apart))
-        for name, utts in sets.items():
-            drop_stale(Path(args.data) / name, select(data, utts))
+        for name, selected in tables.items():
+            drop_stale(Path(args.data) / name, selected)
     _tell_speakers(data, sets)
     if apart:
         log(f"{len(apart)} utterances left out of train: their sentences are in dev or test, see "
