@@ -16,7 +16,8 @@ from steps.nnet.chunks import prefetch
 from steps.nnet.tf import keras, tf
 
 CONSTRAIN_EVERY = 4      # steps between two pulls towards semi-orthogonal factors
-AVERAGED_BATCHES = 200   # batches over which posteriors and norms are averaged at most
+PRIOR_BATCHES = 100      # over which posteriors are averaged at most
+NORM_BATCHES = 50        # over which statistics of batch norms are averaged at most
 NOT_DECAYED = ["bias", "gamma", "beta"]
 
 
@@ -98,9 +99,9 @@ class Learner:
 
     def priors(self, task):
         """Posteriors averaged over training data, float64 (num_pdfs,) (Manohar et al. 2015)."""
-        run = tf.function(partial(self._posteriors, task), jit_compile=self.options.xla)
+        run = tf.function(partial(self._posteriors, task))   # XLA would take longer to compile it
         total = 0.0
-        for feats, _, weights, *_ in _plain_batches(task.train):
+        for feats, _, weights, *_ in _plain_batches(task.train, PRIOR_BATCHES):
             total = total + run(feats, weights).numpy().astype(np.float64)
         total = self.total(total)
         return total / total.sum()
@@ -119,11 +120,10 @@ class Learner:
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
             norm.momentum = 0.0          # then what moves is the batch's own
-        run = tf.function(lambda feats: self.trunk(feats, training=True) is None,
-                          jit_compile=self.options.xla)
+        run = tf.function(lambda feats: self.trunk(feats, training=True) is None)
         total = 0.0
         for task in self.tasks:
-            for feats, *_ in _plain_batches(task.train):
+            for feats, *_ in _plain_batches(task.train, NORM_BATCHES):
                 run(feats)
                 total = total + np.concatenate(
                     [[1.0], *(v.numpy().astype(np.float64) for v in statistics)])
@@ -222,12 +222,11 @@ def make_optimizer(options):
     return optimizer
 
 
-def _plain_batches(reader):
+def _plain_batches(reader, most):
     """Some batches of training data from which nothing is erased."""
     reader = copy.copy(reader)
     reader.spec_augment = None
-    return prefetch(reader.batch(0, index)
-                    for index in range(min(reader.num_batches(0), AVERAGED_BATCHES)))
+    return prefetch(reader.batch(0, index) for index in range(min(reader.num_batches(0), most)))
 
 
 def _each_once(variables):
