@@ -27,7 +27,7 @@ SETS = ["test", "dev", "train"]
 # size: {role: utterances of train, dev, test, sentences for the language model, training voices}
 SIZES = {
     "tiny": {"source": (72, 10, 10, 400, 6), "target": (24, 8, 8, 400, 4)},
-    "small": {"source": (900, 90, 120, 6000, 45), "target": (300, 90, 120, 6000, 15)},
+    "small": {"source": (750, 70, 100, 6000, 45), "target": (270, 70, 100, 6000, 15)},
     "full": {"source": (3000, 200, 300, 20000, 47), "target": (450, 200, 300, 20000, 15)},
 }
 DEV_TEST_VOICES = {"tiny": (2, 2), "small": (6, 10), "full": (6, 10)}
