@@ -112,7 +112,7 @@ def find(exp, name, skip=(), limit=None):
 
 
 def read_test_sets(exp, skip=()):
-    """[TestSet] of everything scored below exp."""
+    """[TestSet] of everything scored below exp, in the order of their names."""
     base = exp.resolve().parent
     paths = [p.parent.parent for p in find(exp, "summary.json", skip) if p.parent.name == "scoring"]
     decodings = sorted((Decoding(path, base) for path in paths),
@@ -129,8 +129,10 @@ def read_test_sets(exp, skip=()):
         groups.setdefault(one.refs, []).append(one)
     tested = {refs: g for refs, g in groups.items() if refs not in dev_refs} or groups
     names = _set_names([[d.options.get("data", d.path.name) for d in g] for g in tested.values()])
+    # By name: what is scored side by side ends in any order.
     return [TestSet(name, _systems(group, name, exp, devs))
-            for name, group in zip(names, tested.values(), strict=True)]
+            for name, group in sorted(
+                zip(names, tested.values(), strict=True), key=lambda pair: pair[0])]
 
 
 def inputs_of(sets):
