@@ -1,7 +1,6 @@
 """The recipes from end to end on little speech."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -13,59 +12,13 @@ from egs.digits.local import prepare_data as prepare_digits
 from tests.an4_layout import make_an4, subset_an4
 from tests.fsdd_layout import SOUNDS, make_fsdd
 from tests.mboshi_layout import make_mboshi
+from tests.recipe_runs import quick_conf, run
 from tests.speechocean762_layout import make_speechocean762
 from utils.data.tables import read_table
-from utils.lang.prepare_dict_lexicon import main as prepare_dict
-from utils.lang.prepare_lang import main as prepare_lang
 from utils.step import ROOT
 
 CORPORA = ROOT.parent / "shared/corpora"   # real speech, where a developer has put it
 LINE = re.compile(r"%WER ([\d.]+) \[ \d+ / (\d+), .*\]  (\S+)  95 % ([\d.]+) to ([\d.]+), CER ")
-
-NETWORK = """--sizes=hidden_dim=48 offsets=1,2
---batch-size=4
---num-epochs=8
---learning-rate=0.005
---xla=false
-"""
-FURTHER = """--batch-size=4
---num-epochs=2
---learning-rate=0.002
---xla=false
-"""
-
-
-def run(recipe, *options):
-    """A recipe's stderr; a failure shows the end of it."""
-    command = ["bash", recipe, *map(str, options)]
-    # pytest's own environment must not help the recipe along.
-    environment = {name: value for name, value in os.environ.items()
-                   if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    done = subprocess.run(command, cwd=ROOT.parent, env=environment, capture_output=True, text=True,
-                          check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stderr
-
-
-def quick_conf(recipe, directory):
-    """A copy of a recipe's conf files, but for few Gaussians and iterations and a small network.
-
-    Leaves gain little likelihood where there is little speech, and LDA needs 40 of them.
-    """
-    shutil.copytree(recipe / "conf", directory)
-    for path in [*directory.glob("mono*.conf"), *directory.glob("tri*.conf")]:
-        own = "" if path.stem.startswith("mono") else "--realign-iters=3 6\n--tree-threshold=250\n"
-        path.write_text(path.read_text() + "--total-gaussians=400\n--num-iters=7\n" + own)
-    for path in [*directory.glob("nnet.conf"), *directory.glob("tdnn*.conf")]:
-        path.write_text(path.read_text() + NETWORK)
-    for path in directory.glob("nnet_*.conf"):
-        path.write_text("--num-epochs=8\n")
-    for name in ("mmi", "transfer*", "pruned"):
-        for path in directory.glob(f"{name}.conf"):
-            path.write_text(path.read_text() + FURTHER)
-    for path in [*directory.glob("pruned*.conf"), *directory.glob("int*.conf")]:
-        path.write_text(path.read_text() + "--max-wer-rise=9\n")   # of so few words
-    return directory
 
 
 def results(path):
@@ -82,7 +35,7 @@ def assert_nothing_to_do(log):
     steps = [line for line in log.splitlines() if re.match(r"\w+: (steps|utils|local|egs)/", line)]
     idle = [line for line in log.splitlines() if "up to date" in line]
     always = [line for line in steps if re.match(
-        r"validate_|results|table|learning_curve|compare_wer|merge_lexica|transcribe", line)]
+        r"validate_|results|table|learning_curve|compare_wer|transcribe", line)]
     assert len(steps) - len(always) == len(idle) >= 10, "\n".join(steps)
 
 
@@ -97,27 +50,27 @@ def test_help_and_mistakes(recipe):
     assert wrong.returncode == 1 and "no such option: --nonsense" in wrong.stderr
 
 
-def test_an4_recipe_on_a_tiny_corpus(tiny, tmp_path):
+def test_an4_recipe_on_a_tiny_corpus(server, tiny, tmp_path):
     conf = quick_conf(ROOT / "egs/an4", tmp_path / "conf")
     corpus = make_an4(tmp_path / "an4", tiny)
     options = ["--corpus", corpus, "--data", tmp_path / "data", "--dict", tmp_path / "data/dict",
                "--exp", tmp_path / "exp", "--hold-out", 1, "--conf", conf, "--networks", "tdnn"]
-    run(ROOT / "egs/an4/run.sh", *options)
+    run(ROOT / "egs/an4/run.sh", *options, server=server)
     table = results(tmp_path / "exp/results")
     assert list(table) == ["mono", "tri1", "tri2b", "tri3b", "nnet/tdnn/0"]
     assert all(wer < 40 for wer, _ in table.values()), table
     assert "chosen on" in (tmp_path / "exp/results").read_text()
     assert "(Kaldi's way)" in (tmp_path / "exp/results").read_text()
-    assert_nothing_to_do(run(ROOT / "egs/an4/run.sh", *options))
+    assert_nothing_to_do(run(ROOT / "egs/an4/run.sh", *options, server=server))
 
 
-def test_speechocean762_recipe_on_a_tiny_corpus(tiny, tmp_path):
+def test_speechocean762_recipe_on_a_tiny_corpus(server, tiny, tmp_path):
     # The held-out speakers' systems are trained as AN4's are, which is tested above.
     conf = quick_conf(ROOT / "egs/speechocean762", tmp_path / "conf")
     corpus = make_speechocean762(tmp_path / "speechocean762", tiny)
     run(ROOT / "egs/speechocean762/run.sh", "--corpus", corpus, "--data", tmp_path / "data",
         "--dict", tmp_path / "data/dict", "--exp", tmp_path / "exp", "--conf", conf,
-        "--hold-out", 0, "--nj", 1)
+        "--hold-out", 0, "--nj", 1, server=server)
     table = results(tmp_path / "exp/results")
     assert list(table) == ["mono", "tri1", "tri2b", "tri3b", "nnet/tdnn/0",
                            "nnet/tdnn_mmi/0"]
@@ -127,17 +80,11 @@ def test_speechocean762_recipe_on_a_tiny_corpus(tiny, tmp_path):
     assert "gender f, 5 utterances" in (scoring / "by_gender").read_text()
 
 
-def test_root_recipe_on_a_tiny_corpus(tmp_path):
-    conf = quick_conf(ROOT, tmp_path / "conf")
-    options = ["--size", "tiny", "--corpus", tmp_path / "corpus", "--data", tmp_path / "data",
-               "--exp", tmp_path / "exp", "--conf", conf, "--nj", 1]
-    run(ROOT / "run.sh", *options, "--stop-stage", 2)
+def test_root_recipe_on_a_tiny_corpus(root_recipe):
+    path = root_recipe.seen
     for lang in ["en", "en-scotland", "en-caribbean", "fr"]:
-        assert (tmp_path / "data" / lang / "lang_test/G.fst").is_file()
-    # From here on one target tells enough.
-    options.append("--targets=fr")
-    run(ROOT / "run.sh", *options, "--stage", 3)
-    table = results(tmp_path / "exp/results")
+        assert (path / "data" / lang / "lang_test/G.fst").is_file()
+    table = results(path / "exp/results")
     systems = ["mono", "tri1", "tri2b", "tri3b", "tdnn"]
     assert list(table) == [*(f"en/{name}" for name in systems), *(f"fr/{name}" for name in systems),
                            "fr/tdnn_transfer",
@@ -147,13 +94,11 @@ def test_root_recipe_on_a_tiny_corpus(tmp_path):
     assert all(words >= 50 and wer < (60 if name.startswith("en") else 100)
                for name, (wer, words) in table.items()), table
     assert table["fr/tdnn_transfer/source"][0] < 60     # what the source was is not all forgotten
-    assert (tmp_path / "exp/fr/package.zip").is_file()
-    assert "int4" in (tmp_path / "exp/fr/benchmark/benchmark.txt").read_text()
-    assert "fr/tdnn_transfer/int8" in (tmp_path / "exp/report.html").read_text()
-    assert_nothing_to_do(run(ROOT / "run.sh", *options))
+    assert (path / "exp/fr/package.zip").is_file()
+    assert "int4" in (path / "exp/fr/benchmark/benchmark.txt").read_text()
+    assert "fr/tdnn_transfer/int8" in (path / "exp/report.html").read_text()
+    assert_nothing_to_do(root_recipe.again)
 
-
-# The recipes of transfer up to their grammars: what they train is trained as above.
 
 def test_mboshi_recipe_up_to_the_grammars(tiny, tmp_path):
     data = tmp_path / "data"
@@ -188,49 +133,91 @@ def test_accent_recipe_up_to_the_grammars(tiny, tmp_path):
     assert list(read_table(data / "children/0.2/train/spk2utt")) == ["ana", "cem"]
 
 
-def test_accent_recipe_on_a_tiny_corpus(tiny, tmp_path):
+def test_accent_recipe_on_a_tiny_corpus(server, tiny, tmp_path):
     conf = quick_conf(ROOT / "egs/accent", tmp_path / "conf")
     options = ["--an4", make_an4(tmp_path / "an4", tiny), "--speechocean762",
                make_speechocean762(tmp_path / "so", tiny), "--data", tmp_path / "data",
                "--exp", tmp_path / "exp", "--conf", conf, "--hold-out-an4", 2,
                "--hold-out-speechocean762", 2, "--sizes", "all",
                "--systems", "tri3b", "--nj", 1, "--stop-stage", 21]
-    run(ROOT / "egs/accent/run.sh", *options)
+    run(ROOT / "egs/accent/run.sh", *options, server=server)
     part = tmp_path / "exp/speechocean762/all"
     rows = [line.split() for line in (part / "table").read_text().splitlines()]
     assert [row[0] for row in rows] == ["system", "tri3b", "zero", "scratch", "transfer"]
     assert float(rows[-1][1]) < 40
     assert (tmp_path / "exp/speechocean762/learning_curve.png").is_file()
     assert "after_all" in (tmp_path / "exp/speechocean762/forgotten").read_text()
-    assert_nothing_to_do(run(ROOT / "egs/accent/run.sh", *options))
+    assert_nothing_to_do(run(ROOT / "egs/accent/run.sh", *options, server=server))
 
 
-def test_english_recipe_up_to_the_grammar(tiny, tmp_path):
-    data = tmp_path / "data"
-    options = ["--an4", make_an4(tmp_path / "an4", tiny), "--speechocean762",
-               make_speechocean762(tmp_path / "so", tiny), "--data", data, "--hold-out-an4", 2,
-               "--hold-out-speechocean762", 2, "--stop-stage", 1]
-    run(ROOT / "egs/english/run.sh", *options)
+@pytest.fixture(scope="module")
+def english(server, tiny, tmp_path_factory):
+    """Where the English of 8 kHz has made data/ and exp/, and its options; digits are in its lang.
+    """
+    directory = tmp_path_factory.mktemp("english")
+    conf = quick_conf(ROOT / "egs/english", directory / "conf")
+    an4 = make_an4(directory / "an4", tiny)
+    with (an4 / "etc/an4.dic").open("a") as lexicon:
+        lexicon.writelines(f"{word} {' '.join(phones).upper()}\n" for word, phones in
+                           zip(prepare_digits.WORDS, SOUNDS, strict=True))
+    options = ["--an4", an4, "--speechocean762", make_speechocean762(directory / "so", tiny),
+               "--hold-out-an4", 2, "--hold-out-speechocean762", 2, "--mfcc", "mfcc_8k", "--fbank",
+               "fbank_8k", "--data", directory / "data", "--exp", directory / "exp", "--conf", conf,
+               "--nj", 1]
+    run(ROOT / "egs/english/run.sh", *options, server=server)
+    return directory, options
+
+
+def test_english_recipe_on_a_tiny_corpus(server, english):
+    directory, options = english
     sizes = {"train": 48, "dev": 32, "test_an4": 10, "test_speechocean762": 10}
-    assert {name: len(read_table(data / name / "text")) for name in sizes} == sizes
-    assert (data / "lang_test/G.fst").is_file()
-    assert_nothing_to_do(run(ROOT / "egs/english/run.sh", *options))
+    assert {name: len(read_table(directory / "data" / name / "text")) for name in sizes} == sizes
+    table = re.findall(r"^%WER ([\d.]+) .*/exp/(\S+)/decode_(\S+)  95",
+                       (directory / "exp/results").read_text(), re.M)
+    assert [name for _, name, _ in table[::2]] == ["mono", "tri1", "tri2b", "tri3b", "nnet/0"]
+    assert all(float(wer) < 40 for wer, *_ in table), table
+    assert_nothing_to_do(run(ROOT / "egs/english/run.sh", *options, server=server))
 
 
-def test_digits_recipe_up_to_features(tmp_path):
-    words = prepare_digits.WORDS
-    (tmp_path / "lexicon.txt").write_text("".join(
-        f"{word} {' '.join(phones)}\n" for word, phones in zip(words, SOUNDS, strict=True)))
-    prepare_dict([tmp_path / "lexicon.txt", tmp_path / "source/dict"])
-    prepare_lang([tmp_path / "source/dict", "<UNK>", tmp_path / "source/lang"])
-    options = ["--corpus", make_fsdd(tmp_path / "fsdd", takes=11), "--targets", "lucas",
-               "--source-data", tmp_path / "source", "--data", tmp_path / "data",
-               "--takes", "1", "--nj", 1, "--stop-stage", 3]
-    run(ROOT / "egs/digits/run.sh", *options)
-    assert (tmp_path / "data/lang_test/G.fst").is_file()
+def test_mboshi_recipe_on_a_tiny_corpus(server, english, tiny, tmp_path):
+    conf = quick_conf(ROOT / "egs/mboshi", tmp_path / "conf")
+    shutil.copyfile(english[0] / "conf/fbank_8k.conf", conf / "fbank.conf")   # as its source
+    options = ["--corpus", make_mboshi(tmp_path / "mboshi", tiny), "--data", tmp_path / "data",
+               "--exp", tmp_path / "exp", "--conf", conf, "--dev-size", 5, "--num-units", 20,
+               "--sizes", "all", "--small-size", "all", "--systems", "tri3b tri3b_bpe",
+               "--source-exp", english[0] / "exp", "--nj", 1]
+    run(ROOT / "egs/mboshi/run.sh", *options, server=server)
+    part = tmp_path / "exp/all"
+    rows = {line.split()[0]: line.split()[1] for line in (part / "table").read_text().splitlines()}
+    assert list(rows) == ["system", "tri3b", "tri3b_bpe", "zero", "scratch", "scratch_bpe",
+                          "transfer", "transfer_bpe"]
+    assert float(rows["transfer"]) < 40 and float(rows["transfer_bpe"]) < 60, rows
+    small = (part / "small").read_text()
+    for variant in ("float", "pruned90", "half", "factored", "student", "int8_static",
+                    "int4_block32", "student-int4"):
+        assert re.search(rf"^{variant} ", small, re.M), small
+    assert (part / "transfer/0/benchmark/size.png").is_file()
+    assert (tmp_path / "exp/learning_curve.png").is_file()
+    assert (tmp_path / "exp/package.zip").is_file()
+    assert_nothing_to_do(run(ROOT / "egs/mboshi/run.sh", *options, server=server))
+
+
+def test_digits_recipe_on_a_tiny_corpus(server, english, tmp_path):
+    conf = quick_conf(ROOT / "egs/digits", tmp_path / "conf")
+    with (conf / "tri.conf").open("a") as file:
+        file.write("--tree-threshold=100\n")   # ten words have few contexts
+    options = ["--corpus", make_fsdd(tmp_path / "fsdd", takes=14), "--targets", "lucas",
+               "--takes", "3", "--source-data", english[0] / "data", "--source-exp",
+               english[0] / "exp", "--data", tmp_path / "data", "--exp", tmp_path / "exp",
+               "--conf", conf, "--nj", 1]
+    run(ROOT / "egs/digits/run.sh", *options, server=server)
     config = json.loads((tmp_path / "data/lucas/test/feats.json").read_text())
     assert config["sample_rate"] == 8000
-    assert_nothing_to_do(run(ROOT / "egs/digits/run.sh", *options))
+    rows = {line.split()[0]: line.split()[1]
+            for line in (tmp_path / "exp/table_3").read_text().splitlines()}
+    assert list(rows) == ["system", "mono", "others", "source", "scratch", "transfer", "lhuc"]
+    assert float(rows["transfer"]) < 40, rows
+    assert_nothing_to_do(run(ROOT / "egs/digits/run.sh", *options, server=server))
 
 
 @pytest.mark.skipif(not (CORPORA / "unpack").is_file(), reason=f"no real speech in {CORPORA}")

@@ -6,13 +6,14 @@ import pytest
 
 from tests.commonvoice_layout import make_commonvoice
 from tests.librispeech_layout import make_librispeech
-from tests.test_recipes import assert_nothing_to_do, quick_conf, run
+from tests.recipe_runs import quick_conf, run
+from tests.test_recipes import assert_nothing_to_do
 from utils.data.tables import read_table
 from utils.step import ROOT
 
 
 @pytest.fixture(scope="module")
-def librispeech(tiny, tmp_path_factory):
+def librispeech(server, tiny, tmp_path_factory):
     """Where librispeech has made data/ and exp/, and its options."""
     directory = tmp_path_factory.mktemp("librispeech")
     conf = quick_conf(ROOT / "egs/librispeech", directory / "conf")
@@ -20,7 +21,7 @@ def librispeech(tiny, tmp_path_factory):
     options = ["--corpus", corpus, "--lexicon", directory / "lm/librispeech-lexicon.txt", "--data",
                directory / "data", "--exp", directory / "exp", "--conf", conf, "--systems", "tri3b",
                "--nj", 1]
-    run(ROOT / "egs/librispeech/run.sh", *options)
+    run(ROOT / "egs/librispeech/run.sh", *options, server=server)
     return directory, options
 
 
@@ -31,13 +32,13 @@ def wers(path):
     return {system: float(wer) for wer, system in rows}
 
 
-def test_librispeech_recipe_on_a_tiny_corpus(librispeech):
+def test_librispeech_recipe_on_a_tiny_corpus(server, librispeech):
     directory, options = librispeech
     reached = wers(directory / "exp/mini/results")
     assert list(reached) == ["tri3b", "nnet/0"] and max(reached.values()) < 40, reached
     assert len(read_table(directory / "data/mini/train_mono/text")) == 40   # fewer than 500
     assert "ZEBRA" not in (directory / "data/mini/lang/words.txt").read_text()
-    assert_nothing_to_do(run(ROOT / "egs/librispeech/run.sh", *options))
+    assert_nothing_to_do(run(ROOT / "egs/librispeech/run.sh", *options, server=server))
 
 
 def test_librispeech_recipe_with_an_lm_as_published(tiny, tmp_path):
@@ -56,20 +57,20 @@ def test_librispeech_recipe_with_an_lm_as_published(tiny, tmp_path):
     assert (tmp_path / "data/mini/lang_test/G.fst").is_file()
 
 
-def test_commonvoice_recipe_on_a_tiny_corpus(librispeech, tiny, tmp_path):
+def test_commonvoice_recipe_on_a_tiny_corpus(server, librispeech, tiny, tmp_path):
     conf = quick_conf(ROOT / "egs/commonvoice", tmp_path / "conf")
     make_commonvoice(tmp_path / "corpus", tiny)
     options = ["--corpus", tmp_path / "corpus", "--targets", "fr", "--sizes", "all", "--lexicon",
                "graphemes", "--source", librispeech[0] / "exp/mini/nnet/0", "--data",
                tmp_path / "data", "--exp", tmp_path / "exp", "--conf", conf, "--nj", 1]
-    run(ROOT / "egs/commonvoice/run.sh", *options)
+    run(ROOT / "egs/commonvoice/run.sh", *options, server=server)
     reached = wers(tmp_path / "exp/fr/results")
     assert list(reached) == ["0/transfer", "all/tri3b", "all/scratch/0", "all/transfer/0"]
     assert reached["all/tri3b"] < 40 and reached["all/transfer/0"] < 40, reached
     accents = tmp_path / "exp/fr/all/tri3b/decode_test/scoring/by_accent"
     assert "accent Scottish English, 5 utterances" in accents.read_text()
     assert (tmp_path / "exp/fr/learning_curve.png").is_file()
-    assert_nothing_to_do(run(ROOT / "egs/commonvoice/run.sh", *options))
+    assert_nothing_to_do(run(ROOT / "egs/commonvoice/run.sh", *options, server=server))
 
 
 def test_accents_of_english_up_to_the_grammars(tiny, tmp_path):

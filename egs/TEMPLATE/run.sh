@@ -193,3 +193,8 @@ if begin 15 "a package: all that transcribing needs, in one folder and one zip";
     "$exp/small" "$exp/tri3b/graph" "$data/lang_test" "$exp/package"
   echo "to use it: steps/package/transcribe.py $exp/package SOUND..." >&2
 fi
+
+if begin 16 "a page that shows all of it, with sound"; then
+  steps/report/make_report.py --data "$data" "$exp" "$exp/report.html"
+  echo "look at $exp/report.html" >&2
+fi

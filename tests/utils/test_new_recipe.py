@@ -97,6 +97,7 @@ def test_from_a_folder_to_a_package(corpus):
         "mono", "tri1", "tri2b", "tri3b", "scratch/0"]
     assert all(float(line.split()[1]) < 50 for line in lines), lines
     assert (recipe / "exp/package.zip").is_file()
+    assert "scratch/0" in (recipe / "exp/report.html").read_text("utf-8")
     card = json.loads((recipe / "exp/package/card.json").read_text())
     assert "mylang" in json.dumps(card)
 

@@ -10,7 +10,7 @@ e.g. local/merge_lexica.py data/lexicon.txt an4/etc/an4.dic speechocean762/resou
 from pathlib import Path
 
 from utils.data.tables import read_lines
-from utils.step import Step, write_atomic
+from utils.step import Step
 
 
 def main(argv=None):
@@ -18,10 +18,13 @@ def main(argv=None):
     step.add("dest", help="file to write")
     step.add("lexica", nargs="+", metavar="lexicon")
     args = step.parse(argv)
+    dest = Path(args.dest)
+    if step.up_to_date(dest.parent, args.lexica):
+        return 0
     lines = list(dict.fromkeys(
         " ".join(line.split()) for path in args.lexica for line in read_lines(path)))
-    Path(args.dest).parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(args.dest, "\n".join(lines) + "\n")
+    with step.output(dest.parent) as out:
+        (out / dest.name).write_text("".join(line + "\n" for line in lines), "utf-8")
     return step.finish(f"{args.dest}: {len(lines)} pronunciations of {len(args.lexica)} lexica")
 
 

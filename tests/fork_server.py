@@ -1,0 +1,150 @@
+"""Runs the repository's scripts in processes forked from this one, which has read TensorFlow and
+the other large libraries once: a recipe on a tiny corpus starts Python some hundred times.
+
+    with Server(directory) as server:
+        subprocess.run(["egs/an4/run.sh", ...], env={**os.environ, **server.environment})
+
+`python3` on the server's PATH is tests/fork_client.py: a script of this repository is run here,
+with its caller's arguments, environment, folder and open files, anything else by Python itself.
+"""
+
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import traceback
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SOCKET = "GRAFT_TEST_SOCKET"
+LIBRARIES = ("keras", "tensorflow", "numba", "scipy.signal", "scipy.linalg", "soundfile", "soxr",
+             "kaldiio", "kaldifst", "ai_edge_litert.interpreter", "hmmlearn.hmm",
+             "matplotlib.figure", "panphon")
+
+
+class Server:
+    """A running server; a context manager. .environment: variables with which recipes use it"""
+
+    def __init__(self, directory):
+        directory = Path(directory)
+        self.environment = {
+            SOCKET: str(directory / "socket"),
+            "PATH": os.pathsep.join([str(directory), f"{sys.prefix}/bin", str(ROOT / "utils"),
+                                     os.environ["PATH"]])}
+        client = (ROOT / "tests/fork_client.py").read_text("utf-8")
+        for name in ("python", "python3"):
+            (directory / name).write_text(f"#!{sys.executable} -IS\n{client}")
+            (directory / name).chmod(0o755)
+        self.python = str(directory / "python3")
+
+    def __enter__(self):
+        environment = {**os.environ, **self.environment, "PYTHONPATH": str(ROOT),
+                       "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1",
+                       "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        self.process = subprocess.Popen([sys.executable, __file__, self.python], env=environment,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self.process.stdout.readline() == b"ready\n"
+        return self
+
+    def __exit__(self, *error):
+        self.process.stdin.close()      # which ends it
+        self.process.wait()
+
+
+def serve(python):
+    sys.executable = python             # a step starts its jobs with it
+    threading.Thread(target=end_with_the_tests, daemon=True).start()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(os.environ[SOCKET])
+        listening.listen(64)
+        print("ready", flush=True)
+        while True:
+            connection, _ = listening.accept()
+            if os.fork() == 0:
+                listening.close()
+                attend(connection)
+            connection.close()
+            reap()
+
+
+def end_with_the_tests():
+    sys.stdin.read()
+    os._exit(0)
+
+
+def reap():
+    """Take leave of the children that have ended."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def attend(connection):
+    """One script: forks once more, so that its end, whatever it is, can be told."""
+    message, files = receive(connection)
+    pid = os.fork()
+    if pid == 0:
+        connection.close()
+        os.setpgid(0, 0)
+        become(message, files)
+    for file in files:
+        os.close(file)
+    connection.sendall(f"{pid}\n".encode())
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    connection.sendall(f"{status}\n".encode())
+    os._exit(0)
+
+
+def receive(connection):
+    """The client's request, and its three open files."""
+    data, files, *_ = socket.recv_fds(connection, 1 << 20, 3)
+    while not data.endswith(b"\n"):
+        data += connection.recv(1 << 20)
+    return json.loads(data), files
+
+
+def become(message, files):
+    """Run the script as if Python had been started for it."""
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    os.environ.clear()
+    os.environ.update(message["environment"])
+    os.chdir(message["folder"])
+    sys.argv = message["words"]
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(number, mode, buffering, closefd=False)    # noqa: SIM115
+        for number, mode, buffering in ((0, "r", -1), (1, "w", -1), (2, "w", 1)))
+    status = 1
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+        status = 0
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        if not isinstance(ended.code, int | None):
+            print(ended.code, file=sys.stderr)
+    except KeyboardInterrupt:
+        status = 130
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except OSError:
+                status = status or 1
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    import importlib
+    for library in LIBRARIES:
+        importlib.import_module(library)
+    serve(sys.argv[1])

@@ -1,0 +1,60 @@
+"""Recipes from end to end: how tests run them, quickly."""
+
+import os
+import re
+import shutil
+import subprocess
+
+from utils.step import ROOT
+
+NETWORK = """--sizes=hidden_dim=48 offsets=1,2
+--batch-size=4
+--num-epochs=8
+--learning-rate=0.005
+--xla=false
+"""
+FURTHER = """--batch-size=4
+--num-epochs=2
+--learning-rate=0.002
+--xla=false
+"""
+
+
+def run(recipe, *options, server=None):
+    """A recipe's stderr, without utils/side_by_side.sh's marks; a failure shows the end of it.
+
+    server  the fixture: its scripts are run by tests/fork_server.py, in a third of the time
+    """
+    command = ["bash", recipe, *map(str, options)]
+    # pytest's own environment must not help the recipe along.
+    environment = {name: value for name, value in os.environ.items()
+                   if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    environment.update(server.environment if server else {})
+    done = subprocess.run(command, cwd=ROOT.parent, env=environment, capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return re.sub(r"^\[\S+\] ", "", done.stderr, flags=re.M)
+
+
+def quick_conf(recipe, directory):
+    """A copy of a recipe's conf files, but for few Gaussians and iterations and a small network.
+
+    Leaves gain little likelihood where there is little speech, and LDA needs 40 of them.
+    """
+    shutil.copytree(recipe / "conf", directory)
+    for path in [*directory.glob("mono*.conf"), *directory.glob("tri*.conf")]:
+        own = "" if path.stem.startswith("mono") else "--realign-iters=3 6\n--tree-threshold=250\n"
+        path.write_text(path.read_text() + "--total-gaussians=400\n--num-iters=7\n" + own)
+    for path in [*directory.glob("nnet.conf"), *directory.glob("tdnn*.conf")]:
+        path.write_text(path.read_text() + NETWORK)
+    for path in directory.glob("nnet_*.conf"):
+        path.write_text("--num-epochs=8\n")
+    for name in ("mmi", "transfer", "lhuc", "pruned", "pruned[0-9]*", "half", "factored",
+                 "student"):
+        for path in directory.glob(f"{name}.conf"):
+            path.write_text(path.read_text() + FURTHER)
+    for path in directory.glob("student.conf"):
+        path.write_text(path.read_text() + "--sizes=hidden_dim=32 offsets=1,2\n")
+    for path in [*directory.glob("pruned*.conf"), *directory.glob("int*.conf")]:
+        path.write_text(path.read_text() + "--max-wer-rise=9\n")   # of so few words
+    return directory
