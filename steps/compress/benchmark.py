@@ -31,7 +31,9 @@ from steps.nnet.jobs import check_network
 from steps.nnet.network import FILES, is_compiled
 from steps.score.compare_wer import check_same_references
 from steps.score.table import aligned, compare, percent
+from steps.score.wer import read_summary
 from utils.data.datadir import DataDir
+from utils.json_file import read_json
 from utils.step import Step, UserError, positive
 
 HEAD = ("variant", "bytes", "zipped", "non-zero", "x, 1 core", "x, all", "x, search", "MB",
@@ -108,7 +110,7 @@ def files_of(out, name, network):
     from steps.nnet.network import load_model
     path = network / "model.tflite"
     about = network / "compress.json"
-    about = json.loads(about.read_text("utf-8")) if about.is_file() else {}
+    about = read_json(about) if about.is_file() else {}
     if is_compiled(network):
         layers = [layer["name"] for layer in about.get("layers", ())]
     else:
@@ -130,7 +132,7 @@ def words(decodes, first):
     row = {}
     keys = ("dev", "wer")[2 - len(decodes):]
     for key, decode in zip(keys, decodes, strict=True):
-        row[key] = percent([json.loads((decode / "scoring/summary.json").read_text())], "wer")
+        row[key] = percent([read_summary(decode)], "wer")
     if first:
         base, row["p"] = compare([[first[-1]]], [[decodes[-1]]])
         row["relative"] = 100 * (row["wer"] / base - 1) if base else None

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from steps.nnet.training import key_of, zero_or_more
 from steps.score.compare_wer import check_same_references
-from steps.score.wer import read_errors
+from steps.score.wer import read_errors, read_summary
+from utils.json_file import read_json
 from utils.step import ROOT, UserError, fingerprint, log, positive, read_done, run_command
 
 OPTIONS = {"dev", "graph", "baseline", "max_wer_rise", "no_gate", "nj", "cmd"}
@@ -91,7 +92,7 @@ def candidate(step, inputs, make):
     key = key_of({k: v for k, v in step.options().items() if k not in OPTIONS},
                  fingerprint(inputs))
     if (path / "candidate.json").is_file() and not step.args.force:
-        made = json.loads((path / "candidate.json").read_text("utf-8"))
+        made = read_json(path / "candidate.json", f"remove {path}")
         if made["key"] == key:
             log(f"{path}: was made before, and is used as it is")
             return made["about"]
@@ -165,6 +166,6 @@ def _as_the_baseline(args):
 
 def _best(decode):
     """Errors at the best setting of a scored decode directory, and words."""
-    summary = json.loads((decode / "scoring/summary.json").read_text("utf-8"))
+    summary = read_summary(decode)
     best = summary["kaldi"]
     return read_errors(decode / f"wer_{best['lmwt']}_{best['wip']}"), summary["wer"]["words"]

@@ -150,9 +150,8 @@ class Job:
 
     def finish(self):
         """Write the summary that collect() reads. Returns 0."""
-        front_end = json.loads((self.model / "front_end.json").read_text("utf-8"))
-        self.tally.write(self.work / f"summary.{self.number}.json",
-                         (front_end.get("feats") or {}).get("frame_shift", 0.01))
+        from steps.hmm.timing import frame_shift
+        self.tally.write(self.work / f"summary.{self.number}.json", frame_shift(self.model))
         return 0
 
 

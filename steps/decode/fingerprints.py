@@ -1,10 +1,10 @@
 """What a graph was built from: decoding with anything else is an error and not bad words."""
 
 import hashlib
-import json
 from pathlib import Path
 
 from steps.nnet.network import is_network
+from utils.json_file import read_json
 from utils.step import UserError
 
 
@@ -14,8 +14,8 @@ def graph_fingerprints(model, lang, transitions):
     model, lang  directories; lang may be the graph directory itself
     """
     front_end = Path(model) / "front_end.json"
-    feats = (json.loads(front_end.read_text("utf-8")).get("feats", {}) if front_end.is_file()
-             else {})
+    feats = read_json(front_end, "train the model again").get("feats") or {} \
+        if front_end.is_file() else {}
     phones = hashlib.blake2b(digest_size=12)
     for line in (Path(lang) / "phones.txt").read_text("utf-8").splitlines():
         if not line.startswith("#"):
@@ -35,7 +35,7 @@ def check_graph(graph, model, transitions):
     path = Path(graph) / "graph.json"
     if not path.is_file():
         return
-    built = json.loads(path.read_text("utf-8"))
+    built = read_json(path, "make the graph again")
     for name, value in graph_fingerprints(model, graph, transitions).items():
         if built.get(name, value) != value and not (name == "feats" and is_network(model)):
             raise UserError(path, f"{name.replace('_', ' ')} {built[name]}, but {model} has "

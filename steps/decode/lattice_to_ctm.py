@@ -54,8 +54,9 @@ def main(argv=None):
 def ctm_rows(files, data, lang, model, args):
     """Lines of the CTM, sorted by recording, channel and time; and utterances without alignment."""
     from steps.decode.lattice import read_lattices
-    from steps.decode.word_times import frame_shift, timed_words
+    from steps.decode.word_times import timed_words
     from steps.hmm.model import read_transitions
+    from steps.hmm.timing import frame_shift
     transitions = read_transitions(model / "final.mdl")
     shift = frame_shift(model)
     rows, unaligned = [], []

@@ -1,16 +1,6 @@
 """Words of a decoded path with their frames, from its transition-ids."""
 
-import json
-from pathlib import Path
-
 from utils.lang.word_align import align_words
-
-
-def frame_shift(model):
-    """Seconds between the frames of a model directory's features."""
-    front_end = Path(model) / "front_end.json"
-    options = json.loads(front_end.read_text("utf-8")) if front_end.is_file() else {}
-    return options.get("feats", {}).get("frame_shift", 0.01)
 
 
 def timed_words(lattice, lmwt, wip, transitions, lang):

@@ -5,7 +5,6 @@
         feats = pipeline.load(utt)     # float32 (num_frames, pipeline.dim)
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from steps.features.archive import MatrixReader
 from steps.features.cmvn import apply_cmvn
 from steps.features.transform import apply_affine, in_context
+from utils.json_file import read_json
 from utils.step import UserError
 
 CMVN = ("speaker", "utterance", "sliding", "none")
@@ -22,15 +22,7 @@ NOT_OPTIONS = {"fingerprint", "content"}
 def read_feats_config(directory):
     """<directory>/feats.json: what its features are; {} where Kaldi made them and it is absent."""
     path = Path(directory) / "feats.json"
-    try:
-        found = json.loads(path.read_text("utf-8"))
-        if not isinstance(found, dict):
-            raise ValueError("no object")
-        return found
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise UserError(path, f"no JSON ({error})", "make the features again") from None
+    return read_json(path, "make the features again") if path.exists() else {}
 
 
 def make_front_end(directory, cmvn="speaker", norm_vars=False, deltas=2, splice=None):

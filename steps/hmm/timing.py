@@ -1,6 +1,5 @@
 """Words and phones of alignments with their times in seconds."""
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from steps.hmm.ali import phones_of, read_ali
 from steps.hmm.model import check_phones, read_transitions
+from utils.json_file import read_json
 from utils.lang.word_align import align_words
 from utils.step import UserError, log
 
@@ -78,7 +78,7 @@ def frame_shift(directory):
     path = Path(directory) / "front_end.json"
     if not path.is_file():
         return 0.01
-    return (json.loads(path.read_text("utf-8")).get("feats") or {}).get("frame_shift", 0.01)
+    return (read_json(path, "train the model again").get("feats") or {}).get("frame_shift", 0.01)
 
 
 def _report(data, alidir, alignments, odd):

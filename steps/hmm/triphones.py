@@ -4,7 +4,6 @@ train_deltas.py, train_lda_mllt.py and train_sat.py differ in their features and
 between the iterations; the rest is here and, on the workers' side, in triphone_worker.py.
 """
 
-import json
 from pathlib import Path
 
 import kaldiio
@@ -18,6 +17,7 @@ from steps.hmm.questions import all_questions, cluster_phones
 from steps.hmm.topology import read_topo
 from steps.hmm.transitions import TransitionModel
 from steps.hmm.tree_stats import TreeStats, merge
+from utils.json_file import read_json
 from utils.step import UserError, log, positive
 
 MIN_COUNT = 20      # frames that a Gaussian needs before another one is added
@@ -49,11 +49,10 @@ def add_options(step, leaves, gaussians, power):
 def front_end_of(alidir):
     """front_end.json of a model directory, and its LDA matrix (final.mat) or None."""
     path = Path(alidir) / "front_end.json"
-    if not path.is_file():
-        raise UserError(path, "no such file", "give a directory of steps/hmm/align.py")
+    front_end = read_json(path, "give a directory of steps/hmm/align.py")
     matrix = Path(alidir) / "final.mat"
     lda = np.asarray(kaldiio.load_mat(str(matrix)), np.float32) if matrix.is_file() else None
-    return json.loads(path.read_text("utf-8")), lda
+    return front_end, lda
 
 
 def read_transforms(directory):

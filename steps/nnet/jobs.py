@@ -1,12 +1,12 @@
 """Jobs that score utterances with a network: what is checked before them, and what each loads."""
 
-import json
 import os
 from pathlib import Path
 
 from steps.features.pipeline import FeaturePipeline
 from steps.hmm.model import read_transitions
 from steps.nnet.network import is_compiled, read_config, read_network
+from utils.json_file import read_json
 from utils.step import UserError, log
 
 
@@ -37,15 +37,10 @@ def pipeline_of(directory, data, transforms=None):
 def read_front_end(directory):
     """The dict of a network directory's front_end.json."""
     path = Path(directory) / "front_end.json"
-    if not path.is_file():
-        raise UserError(path, "no such file", "train a network with steps/nnet")
-    try:
-        front_end = json.loads(path.read_text("utf-8"))
-        # Features that Kaldi made tell nothing of themselves: {}
-        if not isinstance(front_end, dict) or not isinstance(front_end.get("feats") or {}, dict):
-            raise ValueError("no object of objects")
-    except ValueError as error:
-        raise UserError(path, f"is damaged ({error})", "train the network again") from None
+    front_end = read_json(path, "train the network again")
+    # Features that Kaldi made tell nothing of themselves: {}
+    if not isinstance(front_end.get("feats") or {}, dict):
+        raise UserError(path, "is damaged, feats is no object", "train the network again")
     return front_end
 
 

@@ -18,13 +18,13 @@ The best epochs by the loss on held-out speakers are averaged. The same seed giv
 e.g. steps/nnet/train.py --config conf/tdnn.conf data/train_sp exp/tri3b_ali exp/tdnn
 """
 
-import json
 import shutil
 from pathlib import Path
 
 from steps.nnet import training, workers
 from steps.nnet.options import Options
 from utils.data.tables import read_table
+from utils.json_file import read_json
 from utils.step import Step, UserError, log
 
 
@@ -83,11 +83,11 @@ def read_soft_targets(directory, language, subsampling):
     for needed in (path, about):
         if not needed.is_file():
             raise UserError(needed, "no such file", "run steps/nnet/compute_posteriors.py")
-    found = json.loads(about.read_text("utf-8"))
+    found = read_json(about, "run steps/nnet/compute_posteriors.py --force")
     wanted = {"num_pdfs": language.transitions.num_pdfs, "subsampling": subsampling}
     for name, value in wanted.items():
-        if found[name] != value:
-            raise UserError(about, f"{name} is {found[name]}, and {value} in this training",
+        if found.get(name) != value:
+            raise UserError(about, f"{name} is {found.get(name)}, and {value} in this training",
                             "take a network with the same tree and subsampling")
     table = read_table(path)
     for utt in language.train_utts:

@@ -1,10 +1,10 @@
 """The card: what a package was made from, how well it hears, and what to be careful about."""
 
-import json
 import time
 from pathlib import Path
 
-from utils.step import VERSION, UserError
+from steps.score.wer import read_summary
+from utils.step import VERSION
 
 
 def card_of(plan, made_of):
@@ -35,9 +35,7 @@ def wer_rows(decode):
     12.96  accent fr, 120 utterances`.
     """
     scoring = Path(decode) / "scoring"
-    if not (scoring / "summary.json").is_file():
-        raise UserError(scoring / "summary.json", "no such file", "score it: steps/score/score.py")
-    whole = json.loads((scoring / "summary.json").read_text("utf-8"))["wer"]
+    whole = read_summary(decode)["wer"]
     low, high = whole["interval"]
     rows = [{"set": str(decode), "group": "all", "wer": round(whole["percent"], 2),
              "words": whole["words"], "low": round(low, 2), "high": round(high, 2)}]

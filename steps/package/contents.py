@@ -10,6 +10,8 @@ from steps.decode.fingerprints import check_graph
 from steps.nnet.jobs import read_front_end
 from steps.nnet.network import FILES, read_config
 from steps.package.adapt import TRAINABLE, write_half
+from steps.score.wer import read_summary
+from utils.json_file import read_json
 from utils.step import UserError, log
 
 GRAPH_FILES = ("words.txt", "phones.txt", "graph.json", "bpe.model")
@@ -65,7 +67,7 @@ def check(args):
         if value is not None and not 0 < value < float("inf"):
             raise UserError(option, f"is {value:g}", "expected more than 0")
     lmwt, wip = lm_weight(args)
-    compress = _read_json(network / "compress.json") if (network / "compress.json").is_file() \
+    compress = read_json(network / "compress.json") if (network / "compress.json").is_file() \
         else {}
     return Plan(network, graph, lm, Path(args.lexicon) if args.lexicon else None,
                 trainable_of(args, config, compress), config, front_end, compress,
@@ -102,7 +104,7 @@ def lm_weight(args):
         raise UserError("--dev", "is needed, to know the LM weight", "or say --lmwt")
     best = {"lmwt": args.lmwt, "wip": 0.0}
     if args.dev:
-        best = _read_json(Path(args.dev) / "scoring/summary.json")
+        best = read_summary(args.dev)
     return (float(best["lmwt"] if args.lmwt is None else args.lmwt),
             float(best["wip"] if args.wip is None else args.wip))
 
@@ -172,11 +174,3 @@ def _gzipped(path):
     return gzip.compress(data, 9, mtime=0)
 
 
-def _read_json(path):
-    try:
-        return json.loads(Path(path).read_text("utf-8"))
-    except FileNotFoundError:
-        raise UserError(path, "no such file", "score it: steps/score/score.py"
-                        if "scoring" in str(path) else None) from None
-    except ValueError as error:
-        raise UserError(path, f"is no JSON ({error})") from None

@@ -92,8 +92,9 @@ def _read_sound(decoding, heard):
 def _read_words(decoding, heard):
     from steps.decode.lattice import read_lattices
     from steps.decode.lattice_io import lattice_files
-    from steps.decode.word_times import frame_shift, timed_words
+    from steps.decode.word_times import timed_words
     from steps.hmm.model import read_transitions
+    from steps.hmm.timing import frame_shift
     from utils.lang.langdir import LangDir
     options = {key: value for step in ("decode", "decode_fmllr", "score")
                for key, value in decoding.done.get(step, {}).get("options", {}).items() if value}

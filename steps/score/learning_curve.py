@@ -12,13 +12,13 @@ e.g. steps/score/learning_curve.py exp/learning_curve.png gmm:5=exp/5/tri3b/deco
        gmm:30=exp/30/tri3b/decode_test transfer:5=exp/5/tr/0/decode_test,exp/5/tr/1/decode_test
 """
 
-import json
 from pathlib import Path
 from statistics import mean
 
 import numpy as np
 
 from steps.score.table import aligned
+from steps.score.wer import read_summary
 from utils.step import Step, UserError, write_atomic
 
 COLORS = ("#4477aa", "#cc3311", "#228833", "#aa3377", "#ccbb44", "#66ccee")
@@ -121,10 +121,7 @@ def _shown(needed):
 
 
 def _wer(decode):
-    path = decode / "scoring/summary.json"
-    if not path.is_file():
-        raise UserError(decode, "not scored yet", "run steps/score/score.py")
-    return json.loads(path.read_text("utf-8"))["wer"]["percent"]
+    return read_summary(decode)["wer"]["percent"]
 
 
 if __name__ == "__main__":

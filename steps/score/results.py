@@ -8,11 +8,10 @@ out  stdout, and --out: Kaldi's lines, the 95 % interval over utterances, CER, a
 e.g. steps/score/results.py --out exp/results.txt exp/{mono,tri1}/decode_test
 """
 
-import json
 from pathlib import Path
 
-from steps.score.wer import Counts, error_line
-from utils.step import Step, UserError, write_atomic
+from steps.score.wer import Counts, error_line, read_summary
+from utils.step import Step, write_atomic
 
 
 def main(argv=None):
@@ -30,10 +29,7 @@ def main(argv=None):
 
 def result_line(decode):
     """One decode directory's line."""
-    path = decode / "scoring/summary.json"
-    if not path.is_file():
-        raise UserError(decode, "not scored yet", "run steps/score/score.py")
-    summary = json.loads(path.read_text("utf-8"))
+    summary = read_summary(decode)
     wer, kaldi = summary["wer"], summary["kaldi"]
     counts = Counts(*(wer[field] for field in Counts._fields))
     low, high = wer["interval"]

@@ -24,6 +24,8 @@ import numpy as np
 from steps.score.bootstrap import NUM_REPLICATES, paired_comparison
 from steps.score.compare_wer import check_same_references
 from steps.score.details import COLUMNS, read_utt_table
+from steps.score.wer import read_summary
+from utils.json_file import read_json
 from utils.step import Step, UserError, write_atomic
 
 HEAD = ("system", "%WER", "+-", "seeds", "%CER", "relative", "p", "parameters", "MACs/s", "s/epoch")
@@ -63,8 +65,7 @@ def row(name, seeds, baseline):
     seeds, baseline  for each seed a list of decode directories, one a test set; baseline may be
                      None
     """
-    summaries = [[json.loads((d / "scoring/summary.json").read_text("utf-8")) for d in sets]
-                 for sets in seeds]
+    summaries = [[read_summary(d) for d in sets] for sets in seeds]
     wers = [percent(sets, "wer") for sets in summaries]
     cells = [name, f"{mean(wers):.2f}", f"{stdev(wers):.2f}" if len(wers) > 1 else "",
              " ".join(f"{wer:.2f}" for wer in wers) if len(wers) > 1 else "",
@@ -108,7 +109,7 @@ def cost(seeds):
     directory = seeds[0][0].parent
     if not (directory / "config.json").is_file():
         return ["", "", ""]
-    config = json.loads((directory / "config.json").read_text("utf-8"))
+    config = read_json(directory / "config.json", "train the network again")
     logs = [decode.parent / "train.log.jsonl" for sets in seeds for decode in sets]
     seconds = [json.loads(line)["seconds"] for path in logs if path.is_file()
                for line in path.read_text("utf-8").splitlines()]

@@ -13,9 +13,12 @@ Ties are broken as the two programs break them, so the split into kinds agrees w
 
 import unicodedata
 from collections import Counter
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from utils.json_file import read_json
 
 CORRECT, SUB, DEL, INS = range(4)
 KALDI = (1, 1, 1)
@@ -138,3 +141,9 @@ def paired(ref, hyp, costs=KALDI):
 def _kernel():
     from steps.score.edit_distance import align_ids
     return align_ids
+
+
+def read_summary(decode):
+    """The dict of a scored decode directory's scoring/summary.json."""
+    return read_json(Path(decode) / "scoring/summary.json", "run steps/score/score.py",
+                     "not scored yet")

@@ -17,6 +17,7 @@ from steps.nnet.jobs import read_front_end
 from steps.nnet.network import FILES, PRIOR_FLOOR, read_config, read_priors
 from steps.nnet.training import write_directory
 from steps.transfer.pdf_map import FILE, read_pdf_map
+from utils.json_file import read_json
 from utils.step import UserError, log
 
 KEY = "initial.json"
@@ -128,9 +129,11 @@ def make_initial(directory, key, source, plan):
     returns  the name of its first layer that is not the source's
     """
     directory = Path(directory)
-    if (directory / KEY).is_file() and json.loads((directory / KEY).read_text())["key"] == key:
-        log(f"{directory}: is there, and is used as it is")
-        return json.loads((directory / KEY).read_text())["joint"]
+    if (directory / KEY).is_file():
+        made = read_json(directory / KEY, f"remove {directory}")
+        if made.get("key") == key:
+            log(f"{directory}: is there, and is used as it is")
+            return made["joint"]
     from steps.nnet.architectures import macs_per_second, num_params
     from steps.nnet.size import context
     model, joint, priors = build(source, plan)

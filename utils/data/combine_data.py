@@ -10,7 +10,6 @@ two of them has no cmvn there, which has to be computed again.
 e.g. utils/data/combine_data.py data/train_all data/fr/train data/en-scotland/train
 """
 
-import json
 
 from utils.data.datadir import DataDir
 from utils.data.transform import (
@@ -21,6 +20,7 @@ from utils.data.transform import (
     durations,
     write_data,
 )
+from utils.json_file import read_json
 from utils.step import Step, UserError, log
 
 
@@ -78,11 +78,8 @@ def _same_features(sources):
     first = None
     for data in sources:
         path = data.path / "feats.json"
-        try:
-            config = json.loads(path.read_text("utf-8")) if path.exists() else {}
-            config = config.get("fingerprint", config)
-        except (ValueError, AttributeError):
-            raise UserError(path, "is not JSON", "make the features again") from None
+        config = read_json(path, "make the features again") if path.exists() else {}
+        config = config.get("fingerprint", config)
         first = first or (path, config)
         if config != first[1]:
             raise UserError(path, f"other features than {first[0]}", "make them alike")

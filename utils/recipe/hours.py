@@ -1,12 +1,12 @@
 """How many hours of speech there are, found with the standard library alone: for utils/doctor.py.
 """
 
-import json
 import re
 import wave
 from pathlib import Path
 
 from utils.data.tables import read_table
+from utils.json_file import read_json
 from utils.step import UserError
 
 HELD_OUT = 0.2         # dev and test, as a share of the hours to train on, where nothing is known
@@ -62,7 +62,7 @@ def of_recipe(recipe):
     path = Path(recipe) / "conf/corpus.json"
     if not path.is_file():
         return None
-    hours = json.loads(path.read_text("utf-8"))["hours"]
+    hours = read_json(path, "make the recipe again: utils/new_recipe.py --force")["hours"]
     return hours["train"], hours["dev"] + hours["test"]
 
 

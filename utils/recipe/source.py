@@ -56,7 +56,12 @@ def features_of(network):
     else:
         path = path / "front_end.json"
         text = path.read_text("utf-8")
-    feats = json.loads(text)["feats"]
+    try:
+        feats = json.loads(text)["feats"]
+        if not isinstance(feats, dict):
+            raise ValueError("feats is no object")
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(path, f"is damaged ({error})", "take another source") from None
     if feats.get("kind") not in ("fbank", "mfcc"):
         raise UserError(path, f"its features are {feats.get('kind')}, which depend on a system of "
                         "its own speakers", "give a network that was trained on fbank or mfcc")

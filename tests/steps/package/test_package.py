@@ -86,7 +86,7 @@ def test_transformed_features_are_refused(inputs):
     (["--lmwt", "10", "--lm", "/no/lm.arpa"], "/no/lm.arpa: no LM here"),
     (["--lmwt", "10", "--lexicon", "/no/lexicon"], "/no/lexicon: no such file"),
     (["--lmwt", "10", "--trainable", "/no/network"], "/no/network: has no final.keras"),
-    (["--dev", "/no/decode"], "summary.json: no such file")])
+    (["--dev", "/no/decode"], "summary.json: not scored yet")])
 def test_bad_options(inputs, options, what):
     network, rest = inputs
     with pytest.raises(UserError, match=what):
