@@ -9,7 +9,7 @@
 # a signal it stops all of them. With N = 1 it is a plain loop.
 
 side_by_side() {
-  local most=$1 each=$2 item pid pids=() failed=0
+  local most=$1 each=$2 item pid signal pids=() failed=0
   shift 2
   if ((most <= 1 || $# == 1)); then
     for item in "$@"; do "$each" "$item"; done
