@@ -26,7 +26,6 @@ from pathlib import Path
 import numpy as np
 
 from steps.compress import measure, pareto
-from steps.nnet import training
 from steps.nnet.jobs import check_network
 from steps.nnet.network import FILES, is_compiled
 from steps.score.compare_wer import check_same_references
@@ -34,6 +33,7 @@ from steps.score.table import aligned, compare, percent
 from steps.score.wer import read_summary
 from utils.data.datadir import DataDir
 from utils.json_file import read_json
+from utils.option_types import above_zero
 from utils.step import Step, UserError, positive
 
 HEAD = ("variant", "bytes", "zipped", "non-zero", "x, 1 core", "x, all", "x, search", "MB",
@@ -43,8 +43,8 @@ HEAD = ("variant", "bytes", "zipped", "non-zero", "x, 1 core", "x, all", "x, sea
 def main(argv=None):
     step = Step(__file__, __doc__)
     step.add("--graph", default="", help="graph directory: the search is measured as well")
-    step.add("--beam", type=training.above_zero, default=13.0, help="(default 13)")
-    step.add("--acwt", type=training.above_zero, default=0.1, help="(default 0.1)")
+    step.add("--beam", type=above_zero, default=13.0, help="(default 13)")
+    step.add("--acwt", type=above_zero, default=0.1, help="(default 0.1)")
     step.add("--utts", type=positive, default=20, help="of <data> (default 20)")
     step.add("--rounds", type=positive, default=5, help="(default 5)")
     step.add("data", help="data directory with features")

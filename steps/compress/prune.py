@@ -28,8 +28,8 @@ from functools import partial
 import numpy as np
 
 from steps.compress import gate, retrain
-from steps.nnet import training
 from steps.nnet.options import Options
+from utils.option_types import share_of, share_or_one
 from utils.step import Step, UserError
 
 DEFAULTS = Options(num_epochs=6, learning_rate=1e-3, final_learning_rate=1e-5)
@@ -38,14 +38,14 @@ STRUCTURES = ("none", "2of4", "neurons")
 
 def main(argv=None):
     step = Step(__file__, __doc__)
-    step.add("--sparsity", type=training.share_of, default=0.5,
+    step.add("--sparsity", type=share_of, default=0.5,
              help="share of the weights, or of the neurons, that goes (default 0.5)")
     step.add("--scope", default="layer", choices=["layer", "global"],
              help="layer: the same share of each layer; global: weights are compared across "
                   "layers, as shares of what is left of their layer (default layer)")
     step.add("--structure", default="none", choices=STRUCTURES,
              help="what goes together (default none: single weights)")
-    step.add("--prune-epochs", type=training.share_or_one, default=0.5,
+    step.add("--prune-epochs", type=share_or_one, default=0.5,
              help="share of the training after which everything that is to go is gone "
                   "(default 0.5)")
     retrain.add_options(step, DEFAULTS)

@@ -18,21 +18,22 @@ from steps.compress import gate
 from steps.nnet import training
 from steps.nnet.jobs import read_front_end
 from steps.nnet.network import FILES, load_model, read_config
+from utils.option_types import above_zero, count, share_or_one
 from utils.step import UserError, fingerprint, log
 
 MAX_WER_RISE = 0.05
 
 
-def add_options(step, defaults, distill=0.0, source="network", epochs=training.count):
+def add_options(step, defaults, distill=0.0, source="network", epochs=count):
     """Options of a compression that trains, and its four paths.
 
     defaults  trainer's Options;  distill  default weight of the teacher;  source  first path's name
     """
     training.add_training_options(step, defaults, epochs)
-    step.add("--distill", type=training.share_or_one, default=distill, metavar="WEIGHT",
+    step.add("--distill", type=share_or_one, default=distill, metavar="WEIGHT",
              help=f"share of the loss that is the difference from the {source}'s posteriors "
                   f"(default {distill:g})")
-    step.add("--distill-temperature", type=training.above_zero, default=2.0, help="(default 2)")
+    step.add("--distill-temperature", type=above_zero, default=2.0, help="(default 2)")
     gate.add_options(step, MAX_WER_RISE)
     step.add("network", metavar=source, help="network directory")
     step.add("data", help="data directory with features")

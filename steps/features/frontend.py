@@ -4,7 +4,6 @@
     feats = FrontEnd(config).compute(utt, samples)   # float32 (num_frames, feat_dim)
 """
 
-import argparse
 import hashlib
 import json
 import zlib
@@ -13,6 +12,7 @@ import numpy as np
 
 from steps.features import spectra
 from utils.data.audio import parse_channel
+from utils.option_types import yes_or_no
 from utils.step import UserError
 
 FULL_SCALE = 32768       # Kaldi computes at the scale of 16-bit samples, and so do we
@@ -23,13 +23,6 @@ NOT_FEATURES = {"config", "force", "nj", "cmd", "job", "work", "data", "compress
                 "channel", "sound"}
 
 
-def boolean(text):
-    """The value of a Kaldi-style option, --name=true or --name=false."""
-    if text.lower() not in ("true", "false"):
-        raise argparse.ArgumentTypeError(f"must be true or false, not {text}")
-    return text.lower() == "true"
-
-
 def add_options(step, num_mel_bins):
     """The options that MFCC and filterbanks share, named as Kaldi's; seconds and Hz."""
     add = step.add
@@ -37,12 +30,12 @@ def add_options(step, num_mel_bins):
         help="Hz; sound of another rate is resampled to this")
     add("--frame-length", type=float, default=0.025, help="s")
     add("--frame-shift", type=float, default=0.01, help="s")
-    add("--snip-edges", type=boolean, default=True,
+    add("--snip-edges", type=yes_or_no, default=True,
         help="true: 1 + (num_samples - length) // shift frames, each wholly within the sound; "
              "false: (num_samples + shift / 2) // shift frames, centred on each shift, the sound "
              "mirrored at its ends")
     add("--preemphasis-coefficient", type=float, default=0.97)
-    add("--remove-dc-offset", type=boolean, default=True, help="subtract the utterance's mean")
+    add("--remove-dc-offset", type=yes_or_no, default=True, help="subtract the utterance's mean")
     add("--window-type", choices=spectra.WINDOWS, default="hamming")
     add("--fft-length", type=int, default=0,
         help="points; 0: the first power of two that holds a frame. Filters begin and end on "
@@ -61,12 +54,12 @@ def add_options(step, num_mel_bins):
         help="dB: cut what lies before the first and after the last frame less than this below "
              f"the loudest, and keep {TRIM_MARGIN:g} s there, for example 40; times then count "
              "from the cut, which utt2trim tells; 0: nothing is cut")
-    add("--add-pitch", type=boolean, default=False,
+    add("--add-pitch", type=yes_or_no, default=False,
         help="append Kaldi's pitch features, 3 columns (kaldi-native-fbank)")
     add("--method", choices=spectra.METHODS, default="batched",
         help="batched: python_speech_features' numbers in batches of frames, over twice as fast; "
              "psf: python_speech_features itself")
-    add("--compress", type=boolean, default=False,
+    add("--compress", type=yes_or_no, default=False,
         help="Kaldi's compressed matrices: a quarter of the size, lossy")
     add("--channel", type=parse_channel, default=None, help="of several: 0, 1, ... or mix")
 

@@ -20,16 +20,17 @@ e.g. steps/features/make_fbank.py --config conf/fbank.conf --nj 2 data/train
 from pathlib import Path
 
 from steps.features.extract import INPUTS, extract_job, merge, remove_stale, sound_stamp
-from steps.features.frontend import add_options, boolean, feats_config
+from steps.features.frontend import add_options, feats_config
 from steps.features.pipeline import read_feats_config
 from utils.data.datadir import DataDir
+from utils.option_types import yes_or_no
 from utils.step import Step
 
 
 def main(argv=None):
     step = Step(__file__, __doc__, jobs=2)
     add_options(step, num_mel_bins=40)
-    step.add("--use-energy", type=boolean, default=False,
+    step.add("--use-energy", type=yes_or_no, default=False,
              help="the log energy as one more column, the first")
     step.add("data", help="data directory")
     args = step.parse(argv)

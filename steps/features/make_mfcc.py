@@ -20,9 +20,10 @@ e.g. steps/features/make_mfcc.py --config conf/mfcc.conf --nj 2 data/train
 from pathlib import Path
 
 from steps.features.extract import INPUTS, extract_job, merge, remove_stale, sound_stamp
-from steps.features.frontend import add_options, boolean, feats_config
+from steps.features.frontend import add_options, feats_config
 from steps.features.pipeline import read_feats_config
 from utils.data.datadir import DataDir
+from utils.option_types import yes_or_no
 from utils.step import Step
 
 
@@ -31,7 +32,7 @@ def main(argv=None):
     add_options(step, num_mel_bins=23)
     step.add("--num-ceps", type=int, default=13, help="cepstra kept, with the 0th")
     step.add("--cepstral-lifter", type=float, default=22.0, help="0: none")
-    step.add("--use-energy", type=boolean, default=False,
+    step.add("--use-energy", type=yes_or_no, default=False,
              help="the log energy in place of the 0th cepstrum")
     step.add("data", help="data directory")
     args = step.parse(argv)

@@ -38,6 +38,7 @@ from steps.nnet import training
 from utils.data.combine_data import combine
 from utils.data.datadir import DataDir
 from utils.data.transform import all_tables, rename, write_data
+from utils.option_types import above_zero
 from utils.step import Step, log, positive, write_atomic
 
 MATRIX = 2048        # rows and columns of the matrices that are multiplied
@@ -69,7 +70,7 @@ def make_step():
     step = Step(__file__, __doc__)
     training.add_options(step)
     step.add("--rounds", type=positive, default=15, help="(default 15)")
-    step.add("--seconds", type=training.above_zero, default=1.0,
+    step.add("--seconds", type=above_zero, default=1.0,
              help="of each part of a round, at least (default 1)")
     step.add("--memory", action="store_true", help="measure peak memory as well")
     step.add("--repeat", type=positive, default=4,

@@ -28,6 +28,7 @@ from steps.nnet import training
 from steps.nnet.jobs import read_front_end
 from steps.nnet.network import FILES, read_network, read_priors
 from steps.nnet.options import Options
+from utils.option_types import above_zero, share_of, zero_or_more
 from utils.step import Step, UserError, log
 
 DEFAULTS = Options(num_epochs=2, learning_rate=5e-4, average=1)
@@ -36,11 +37,11 @@ DEFAULTS = Options(num_epochs=2, learning_rate=5e-4, average=1)
 def main(argv=None):
     step = Step(__file__, __doc__)
     training.add_training_options(step, DEFAULTS)
-    step.add("--acwt", type=training.above_zero, default=0.3,
+    step.add("--acwt", type=above_zero, default=0.3,
              help="scale of the log-likelihoods of an output frame (default 0.3)")
-    step.add("--frame-smoothing", type=training.zero_or_more, default=0.1,
+    step.add("--frame-smoothing", type=zero_or_more, default=0.1,
              help="weight of the cross-entropy of frames (default 0.1)")
-    step.add("--backoff", type=training.share_of, default=0.1,
+    step.add("--backoff", type=share_of, default=0.1,
              help="share of each pdf's successors that are drawn from all pdfs (default 0.1)")
     step.add("data", help="data directory with features")
     step.add("alidir", help="directory of alignments of it, or of what it is a copy of")

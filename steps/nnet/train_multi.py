@@ -19,6 +19,7 @@ import shutil
 from pathlib import Path
 
 from steps.nnet import progress, training, workers
+from utils.option_types import share_or_one
 from utils.step import Step, UserError, log
 
 RESERVED = {"checkpoints", "tensorboard"}
@@ -28,7 +29,7 @@ def main(argv=None):
     step = Step(__file__, __doc__)
     training.add_options(step)
     workers.add_options(step)
-    step.add("--temperature", type=training.share_or_one, default=0.5,
+    step.add("--temperature", type=share_or_one, default=0.5,
              help="a language's share of a batch goes by its hours to this power: 1 as they come, "
                   "0 all alike (default 0.5)")
     step.add("dir", help="directory to make, with a network directory for each language")

@@ -1,6 +1,5 @@
 """What train.py and train_multi.py share: options, one language's data, what they write."""
 
-import argparse
 import hashlib
 import json
 import shutil
@@ -10,6 +9,7 @@ from pathlib import Path
 from steps.nnet.options import Options
 from steps.nnet.progress import draw, loss_of, write_log
 from utils.data.datadir import DataDir
+from utils.option_types import above_zero, count, share_of, yes_or_no, zero_or_more
 from utils.step import UserError, log, positive
 
 DATA_FILES = ("feats.scp", "cmvn.scp", "utt2spk", "utt2uniq", "feats.json")
@@ -265,44 +265,3 @@ def summary_of(rows):
                 "frames right)")
     return (f"{len(rows)} epoch{'s' * (len(rows) > 1)}, best {best['epoch']}: "
             f"loss {best['loss']:.4f}{held_out}")
-
-
-def yes_or_no(text):
-    if text.lower() not in ("true", "false"):
-        raise argparse.ArgumentTypeError(f"true or false, not {text}")
-    return text.lower() == "true"
-
-
-def above_zero(text):
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be above 0, not {text}")
-    return value
-
-
-def zero_or_more(text):
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be 0 or more, not {text}")
-    return value
-
-
-def count(text):
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"must be 0 or more, not {text}")
-    return value
-
-
-def share_of(text):
-    value = float(text)
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"must be from 0 to below 1, not {text}")
-    return value
-
-
-def share_or_one(text):
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"must be from 0 to 1, not {text}")
-    return value

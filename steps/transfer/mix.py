@@ -19,6 +19,7 @@ import numpy as np
 
 from steps.nnet import training
 from steps.transfer.initial import Source, dense_pdf_map
+from utils.option_types import share_or_one
 from utils.step import Step, UserError
 
 FORMS = ("linear", "loglinear")
@@ -26,7 +27,7 @@ FORMS = ("linear", "loglinear")
 
 def main(argv=None):
     step = Step(__file__, __doc__)
-    step.add("--weight", type=training.share_or_one, default=0.5, help="a (default 0.5)")
+    step.add("--weight", type=share_or_one, default=0.5, help="a (default 0.5)")
     step.add("--form", default="linear", choices=FORMS)
     step.add("--pdf-map", default="", metavar="DIR", help="from A's pdfs to B's, by map_phones.py")
     step.add("a", help="network directory, such as the source's")

@@ -9,6 +9,7 @@ from steps.nnet.network import FILES
 from steps.nnet.options import Options
 from steps.transfer import initial, layer_plan
 from utils.data.datadir import DataDir
+from utils.option_types import above_zero, count, share_of, yes_or_no, zero_or_more
 from utils.step import UserError
 
 OUTPUTS = ("new", "map", "copy")
@@ -34,7 +35,7 @@ def add_options(step):
     add("--lr-factors", default="", metavar="'GLOB=FACTOR ...'",
         help="of the learning rate, by layer, the last that matches; 0 freezes (default 0.25 for "
              "copied hidden layers, or 0 with --adapters, and 1 for all else)")
-    add("--unfreeze-every", type=training.zero_or_more, default=0.0, metavar="EPOCHS",
+    add("--unfreeze-every", type=zero_or_more, default=0.0, metavar="EPOCHS",
         help="copied hidden layers begin to learn one after the other, from the top, with so many "
              "epochs in between (default 0, all at once)")
     add("--batchnorm", default="train", choices=BATCHNORMS,
@@ -42,15 +43,15 @@ def add_options(step):
              "of all; keep: nothing (default train)")
     add("--adapters", default="", metavar="'lora=RANK lhuc lin'",
         help="learn any of these and the output layer, the rest is kept (default none)")
-    add("--distill", type=training.share_of, default=0.0, metavar="WEIGHT",
+    add("--distill", type=share_of, default=0.0, metavar="WEIGHT",
         help="of the loss that keeps the source's posteriors on the target's speech as they were "
              "(default 0)")
-    add("--distill-temperature", type=training.above_zero, default=2.0, help="(default 2)")
+    add("--distill-temperature", type=above_zero, default=2.0, help="(default 2)")
     add("--scratch", default="", metavar="DIR",
         help="network trained on the target alone: a transfer that is worse is warned of")
-    add("--other-features", type=training.yes_or_no, default=False,
+    add("--other-features", type=yes_or_no, default=False,
         help="take features that are made in another way but have as many values (default false)")
-    training.add_training_options(step, Options(), epochs=training.count)
+    training.add_training_options(step, Options(), epochs=count)
     add("source", help="network directory to begin with")
     add("data", help="data directory of the target, with features")
     add("alidir", help="directory of alignments of it; with --num-epochs 0 one with final.mdl, "

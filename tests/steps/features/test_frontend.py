@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from steps.features.frontend import FrontEnd, active_level, add_options, boolean, feats_config
+from steps.features.frontend import FrontEnd, active_level, add_options, feats_config
+from utils.option_types import yes_or_no
 from utils.step import Step, UserError
 
 
@@ -10,7 +11,7 @@ def config(kind="mfcc", **options):
     add_options(step, num_mel_bins=23)
     step.add("--num-ceps", type=int, default=13)
     step.add("--cepstral-lifter", type=float, default=22.0)
-    step.add("--use-energy", type=boolean, default=False)
+    step.add("--use-energy", type=yes_or_no, default=False)
     return feats_config(kind, step.parse(
         [f"--{k.replace('_', '-')}={str(v).lower()}" for k, v in options.items()]))
 
