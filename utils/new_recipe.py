@@ -22,12 +22,13 @@ import sys
 from pathlib import Path
 
 try:
-    from utils.step import Step, UserError
+    from utils.step import Step, UserError, log
 except ModuleNotFoundError:   # called without path.sh: once more with it, .venv is made if need be
     _root = Path(__file__).resolve().parent.parent
     os.execvp("bash", ["bash", "-c", 'here=$PWD; cd "$0" && . ./path.sh && cd "$here" && '
                        'exec python "$@"', str(_root), str(Path(__file__).resolve()),
                        *sys.argv[1:]])
+
 
 def main(argv=None):
     from utils.data.import_corpus import add_options
@@ -47,6 +48,8 @@ def main(argv=None):
     step.add("recordings", help="folder of sound files")
     step.add("recipe", help="folder to make, such as egs/mylang")
     args = step.parse(argv)
+    if args.table:   # so that its name is short wherever it is told
+        args.table = os.path.normpath(args.table)
     from utils.recipe.make import make_recipe
     from utils.recipe.write import check_target
     check_target(args.recipe, args.force)
@@ -54,8 +57,10 @@ def main(argv=None):
     if args.lm_text and not Path(args.lm_text).is_file():
         raise UserError(args.lm_text, "no such text")
     print(make_recipe(args))
-    return step.finish(f"{args.recipe}: made; now\n  cd {args.recipe}\n  ./run.sh --stop-stage 3   "
-                       "# up to monophones, a first look\n  ./run.sh                  # all")
+    return step.finish(
+        f"{args.recipe}: made; look at conf/suspicious.tsv, conf/normalise.tsv, conf/dev and "
+        f"conf/test there; now\n  cd {args.recipe}\n  ./run.sh --stop-stage 3   "
+        "# up to monophones, a first look\n  ./run.sh                  # all")
 
 
 def _lexicon(args):
@@ -72,14 +77,18 @@ def _lexicon(args):
             Espeak(code)
         except UserError:
             near = [own for own in languages() if own[:2].lower() == code[:2].lower()]
-            raise UserError(code, "eSpeak NG has no such language" + (
-                f", but {', '.join(near)}" if near else ""),
-                "without --language letters are the phones") from None
+            raise UserError(code, "eSpeak NG has no such language, but "
+                            + ", ".join(near or languages()),
+                            "without --language letters are the phones") from None
         return kind
     if kind in ("graphemes", "subwords"):
+        if args.language:
+            log(f"--lexicon {kind}: phones are letters, --language {args.language} only goes into "
+                "the package's card")
         return kind
     if not Path(kind).is_file():
-        raise UserError("--lexicon", f"{kind} is neither graphemes, subwords, espeak nor a file")
+        raise UserError("--lexicon", f"{kind} is neither graphemes, subwords, espeak, espeak:CODE "
+                        "such as espeak:sw, nor a file")
     return str(Path(kind).resolve())
 
 

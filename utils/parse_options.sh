@@ -47,6 +47,11 @@ parse_options() {
     fi
     printf -v "$name" '%s' "$value"
   done
+  local last
+  last=$(_recipe_stages "$recipe" | tail -n 1)
+  if [[ -n $last ]] && ((10#${stage:-0} > 10#${last%%$'\t'*})); then
+    _refuse "$recipe" "--stage $stage: the last one is ${last%%$'\t'*}"
+  fi
 }
 
 begin() {
@@ -92,8 +97,18 @@ _recipe_options() {
   done <"$1"
 }
 
+# Lines of number and title, a tab between.
+_recipe_stages() {
+  local line title='(^|[[:space:]])begin ([0-9]+) "(([^"\\]|\\.)*)"'
+  while IFS= read -r line; do
+    if [[ $line =~ $title ]]; then
+      printf '%s\t%s\n' "${BASH_REMATCH[2]}" "${BASH_REMATCH[3]}"
+    fi
+  done <"$1"
+}
+
 _recipe_help() {
-  local line name default comment title='(^|[[:space:]])begin ([0-9]+) "([^"]*)"'
+  local line name default comment
   while IFS= read -r line && [[ $line == \#* ]]; do
     if [[ $line == \#!* ]]; then continue; fi
     line=${line#\#}
@@ -104,9 +119,7 @@ _recipe_help() {
     printf '  --%-16s %s (default %s)\n' "${name//_/-}" "$comment" "${default:-none}"
   done < <(_recipe_options "$1")
   printf '\nstages\n'
-  while IFS= read -r line; do
-    if [[ $line =~ $title ]]; then
-      printf '  %3s  %s\n' "${BASH_REMATCH[2]}" "${BASH_REMATCH[3]}"
-    fi
-  done <"$1"
+  while IFS=$'\t' read -r name line; do
+    printf '  %3s  %s\n' "$name" "$line"
+  done < <(_recipe_stages "$1")
 }

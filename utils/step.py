@@ -28,6 +28,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+from utils.command_line import Parser
+
 ROOT = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
 WHOLE_HASH_BYTES = 64 << 20   # files up to this size are hashed whole, larger ones by size and time
@@ -49,14 +51,17 @@ class UserError(SystemExit):
         self.what, self.do = what, do
 
 
+def _told(kind, error, trace):
+    """In the place of a traceback where a user stopped the step; bugs keep theirs."""
+    if issubclass(kind, KeyboardInterrupt):
+        log("interrupted, and nothing is half done (run it again)")
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
 def log(message):
     """One line on stderr, with the step's name before it."""
     print(f"{_name}: {message}", file=sys.stderr, flush=True)
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        raise SystemExit(f"{self.prog}: {message} (try --help)")
 
 
 class Step:
@@ -71,7 +76,8 @@ class Step:
         self.file = Path(file).resolve()
         self.name = _name = self.file.stem
         self.started = time.time()
-        self.parser = _Parser(
+        sys.excepthook = _told
+        self.parser = Parser(
             prog=self.file.name, description=doc, add_help=True, allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter)
         self.add("--config", metavar="FILE", action="append", default=[],

@@ -61,6 +61,7 @@ if begin 3 "mono: monophones from a flat start"; then
     "$data/train" "$data/lang" "$exp/mono"
   steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" \
     "$data/train" "$data/lang" "$exp/mono" "$exp/mono_ali"
+  echo "utterances whose sound and words do not fit, if any: $exp/mono_ali/unaligned.txt" >&2
 fi
 
 if begin 4 "tri1: triphones on deltas"; then
@@ -184,13 +185,20 @@ if begin 14 "the network as LiteRT, small enough for a phone"; then
       "$exp/tri3b/graph" "$data/nnet/$set" "$exp/small/decode_$set"
   done
   decodes=()
+  for system in $systems; do decodes+=("$exp/$system/decode_test"); done
+  for network in $networks; do
+    for seed in $seeds; do decodes+=("$exp/$network/$seed/decode_test"); done
+  done
   score_pair "$data/nnet" "$exp/tri3b/graph" "$exp/small"
+  steps/score/results.py --out "$exp/results" "${decodes[@]}"
 fi
 
 if begin 15 "a package: all that transcribing needs, in one folder and one zip"; then
   steps/package/package.py --config "$conf/package.conf" --dev "$exp/small/decode_dev" \
     --decode "$exp/small/decode_test" --trainable "$exp/$best" \
     "$exp/small" "$exp/tri3b/graph" "$data/lang_test" "$exp/package"
+  # tri3b hears an utterance twice and adapts to its speaker; a package hears it once.
+  steps/score/compare_wer.py "$exp/tri3b/decode_test" "$exp/small/decode_test"
   echo "to use it: steps/package/transcribe.py $exp/package SOUND..." >&2
 fi
 

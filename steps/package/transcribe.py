@@ -16,11 +16,21 @@ on, and the exit status is 1. Words may be wrong where the confidence, 0 to 1, i
 e.g. steps/package/transcribe.py --format text,srt --out subtitles fr.zip talks interview.mp3
 """
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
 
-from utils.step import Step, UserError, check_no_file, log, positive, write_atomic
+try:
+    from utils.step import Step, UserError, check_no_file, log, positive, write_atomic
+except ModuleNotFoundError:   # called without path.sh: once more, with this Python or with .venv's
+    _root = str(Path(__file__).resolve().parent.parent.parent)
+    _script = [str(Path(__file__).resolve()), *sys.argv[1:]]
+    if importlib.util.find_spec("ai_edge_litert"):
+        os.execve(sys.executable, [sys.executable, *_script],
+                  {**os.environ, "PYTHONPATH": _root, "PYTHONSAFEPATH": "1"})
+    os.execvp("bash", ["bash", "-c", 'here=$PWD; cd "$0" && . ./path.sh && cd "$here" && '
+                       'exec python "$@"', _root, *_script])
 
 
 def main(argv=None):
@@ -87,12 +97,16 @@ def find_sound(paths):
 
 
 def names_of(found):
-    """{name: file}: paths without suffix, or with it where several would be the same."""
+    """{name: file}: paths without suffix, or with it where several would be the same; files of
+    the same name have their folder's before it."""
     names = {}
     for file, called in found:
         short = called.with_suffix("").as_posix()
-        same = sum(other.with_suffix("").as_posix() == short for _, other in found) > 1
-        name = "_".join((called.as_posix() if same else short).split())
+        alike = [other for _, other in found if other.with_suffix("").as_posix() == short]
+        name = called.as_posix() if len(alike) > 1 else short
+        if alike.count(called) > 1:
+            name = f"{file.resolve().parent.name}_{short}"
+        name = "_".join(name.split())
         while name in names:
             name += "_"
         names[name] = file
@@ -119,7 +133,7 @@ def transcribe_all(args, files, formats):
             tqdm(unit=" s", unit_scale=True, file=sys.stderr, disable=None) as bar:
         for name, transcript, error in transcripts(package, options, files, args.jobs, bar):
             if error:
-                log(f"{name}: {error}")
+                log(f"{files[name]}: {error}")
                 broken += 1
                 continue
             total += transcript.seconds

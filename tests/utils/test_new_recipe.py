@@ -94,7 +94,7 @@ def test_from_a_folder_to_a_package(corpus):
     run(recipe)
     lines = (recipe / "exp/results").read_text().splitlines()
     assert [re.search(r"exp/(\S+)/decode_test", line)[1] for line in lines] == [
-        "mono", "tri1", "tri2b", "tri3b", "scratch/0"]
+        "mono", "tri1", "tri2b", "tri3b", "scratch/0", "small"]
     assert all(float(line.split()[1]) < 50 for line in lines), lines
     assert (recipe / "exp/package.zip").is_file()
     assert "scratch/0" in (recipe / "exp/report.html").read_text("utf-8")

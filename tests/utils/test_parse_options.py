@@ -61,7 +61,7 @@ def test_both_forms_and_values_as_they_are(recipe):
 
 @pytest.mark.parametrize(("options", "ran"), [
     (["--stage", "8"], "eight\nten\n"), (["--stage", "9"], "ten\n"),
-    (["--stage=08", "--stop-stage=08"], "eight\n"), (["--stage", "11"], "")])
+    (["--stage=08", "--stop-stage=08"], "eight\n"), (["--stop-stage", "0", "--stage", "1"], "")])
 def test_stages(recipe, options, ran):
     result = recipe(*options)
     assert (result.stdout, result.returncode) == (ran, 0)
@@ -135,7 +135,8 @@ def test_without_exp_nothing_is_noted(recipe, tmp_path):
     (["--stage", "--quick"], "--stage needs a value (--stage=value if it begins with --)"),
     (["--stage", "a[$(touch x)]"],
      "--stage: expected the number of a stage, not a[$(touch x)] (try --help)"),
-    (["--quick", "yes"], "--quick: expected true or false, not yes")])
+    (["--quick", "yes"], "--quick: expected true or false, not yes"),
+    (["--stage", "11"], "--stage 11: the last one is 10")])
 def test_mistakes_are_one_line_and_status_1(recipe, options, message):
     result = recipe(*options, http_proxy="there")
     assert result.stderr == f"run.sh: {message}\n"

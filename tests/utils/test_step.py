@@ -1,6 +1,7 @@
 """Options, .done and whole-or-nothing outputs, with a step of a few lines."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -128,3 +129,32 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path):
     step = Step(__file__, "")
     with pytest.raises(UserError, match="cannot be written to, "), step.output("/proc/none/x"):
         raise AssertionError
+
+
+def test_an_unknown_option_is_told_with_what_was_meant():
+    step = Step("make_mfcc.py", "")
+    step.add("--num-ceps", type=int, default=13)
+    step.add("data")
+    with pytest.raises(SystemExit) as ended:
+        step.parse(["--num-cep", "12", "data/x"])
+    assert ended.value.code == ("make_mfcc.py: no such option: --num-cep, is it --num-ceps? "
+                                "(try --help)")
+    with pytest.raises(SystemExit, match=r"no such option: --zzz \(try"):
+        step.parse(["data/x", "--zzz=1"])
+    with pytest.raises(SystemExit, match="unrecognized arguments: data/y"):
+        step.parse(["data/x", "data/y"])
+
+
+def test_an_interruption_is_one_line(tmp_path):
+    script = tmp_path / "wait.py"
+    script.write_text('import time\nfrom utils.step import Step\nStep(__file__, "Wait.").parse()\n'
+                      'print("here", flush=True)\ntime.sleep(60)\n')
+    process = subprocess.Popen(
+        [sys.executable, script], env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+    assert process.stdout.readline() == "here\n"
+    process.send_signal(signal.SIGINT)
+    err = process.communicate(timeout=30)[1]
+    assert process.returncode == -signal.SIGINT
+    assert err.splitlines()[1:] == ["wait: interrupted, and nothing is half done (run it again)"]

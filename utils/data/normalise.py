@@ -1,17 +1,5 @@
-"""Rules that turn transcripts into words, as a recipe's conf/normalise.tsv has them.
-
-One rule a line, its fields between tabs, applied from top to bottom; # begins a comment line.
-
-    unicode  NFC           composed letters: NFC, NFD, NFKC (compatibility forms too) or none
-    case     lower         lower or upper; a third field tr keeps the Turkish ı and i apart
-    map      ’    '        a text, literally, and what stands in its place; nothing: it goes
-    regex    \\[[^]]*\\]     a Python regular expression, and what stands in its place (\\1 ...)
-    space    -–/           each of these characters becomes a space
-    remove   .,?!"         each of these characters goes
-    edge     '             goes at the beginning and end of a word, stays inside
-    reject   [0-9]         an utterance in which this regular expression is found is left out
-
-Spaces are made one between words at the end. What is empty then is left out.
+"""Rules that turn transcripts into words, as a recipe's conf/normalise.tsv has them: those that
+utils/data/normalise_text.py --help lists.
 """
 
 import re
@@ -57,7 +45,8 @@ def parse_rules(lines, path):
         except re.error as error:
             raise UserError(where, f"{fields[0]} is no regular expression, {error}") from None
         except (TypeError, ValueError, IndexError):
-            raise UserError(where, f"{name} with {fields}", "see utils/data/normalise.py") from None
+            raise UserError(where, f"{name} with {fields}",
+                            "see utils/data/normalise_text.py --help") from None
     return rules
 
 

@@ -1,12 +1,25 @@
 #!/usr/bin/env python3
 """Normalise the transcripts of a data directory by the rules of a file.
 
-in   <rules>            conf/normalise.tsv of a recipe: see utils/data/normalise.py
+in   <rules>            conf/normalise.tsv of a recipe
      <src>/*            a data directory; or, with --plain-text, a text, a sentence a line
 out  <dest>/*           the same tables with the text normalised, without the utterances that are
                         rejected or empty
      <dest>/characters.tsv   the characters left: count, code point, name, where one is
      <dest>/left_out.tsv     utterance, the rule or "empty", its text as it was
+
+Rules stand one a line, fields between tabs, and are applied from top to bottom; # begins a comment:
+
+    unicode  NFC           composed letters: NFC, NFD, NFKC (compatibility forms too) or none
+    case     lower         lower or upper; a third field tr keeps the Turkish ı and i apart
+    map      ’    '        a text, literally, and what stands in its place; nothing: it goes
+    regex    \\[[^]]*\\]     a Python regular expression, and what stands in its place (\\1 ...)
+    space    -–/           each of these characters becomes a space
+    remove   .,?!"         each of these characters goes
+    edge     '             goes at the beginning and end of a word, stays inside
+    reject   [0-9]         an utterance in which this regular expression is found is left out
+
+Spaces are made one between words at the end. What is empty then is left out.
 
 e.g. utils/data/normalise_text.py conf/normalise.tsv data/raw data/all
      utils/data/normalise_text.py --plain-text conf/normalise.tsv news.txt data/lm/news.txt

@@ -56,6 +56,9 @@ def make_plan(tables, text, seconds, sound, suspects, options):
         plan.notes.append("all recordings count as one speaker's. Systems adapt to speakers, and "
                           "test should have others than train: if there are several, say "
                           "--speaker-column, or --speaker-from folder, name or recording")
+    if len(set(utt2spk.values())) == len(utt2spk):
+        plan.notes.append("each utterance has a speaker of its own. If that is not so, say "
+                          "--speaker-column, or --speaker-from folder, name or recording")
     plan.lexicon = options.lexicon
     _features(plan, sound, options.source)
     _channels(plan, sound, "reco2file_and_channel" in tables)
@@ -107,8 +110,9 @@ def _count(plan, utts):
     plan.unknown = sum(n for w, n in asked.items() if w not in known) / asked.total()
     if plan.unknown > MANY_UNKNOWN:
         plan.notes.append(
-            f"{plan.unknown:.0%} of the words of dev and test are not in train, and cannot be "
-            "recognised as words: try --lexicon subwords, or more text with --lm-text")
+            f"{plan.unknown:.0%} of the words of dev and test are not in train"
+            + ("" if plan.lexicon == "subwords" else ", and cannot be recognised as words: try "
+               "./run.sh --lexicon subwords (letters as phones), or more text with --lm-text"))
     if plan.hours["train"] < FEW_HOURS:
         plan.notes.append(f"{plan.hours['train'] * 60:.1f} minutes to train on teach little but "
                           "that everything runs")

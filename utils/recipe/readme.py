@@ -68,7 +68,7 @@ def suspect_lines(suspects):
              + (f", and {count - 1} more" if count > 1 else "")
              for do, count in kinds.most_common(KINDS)]
     cannot = sum(s.impossible for s in suspects)
-    return [*lines, "", f"All {len(suspects)} are in `conf/suspicious.tsv`; {cannot} of them "
+    return [*lines, "", f"All {len(suspects)} are in `conf/suspicious.tsv`; {cannot} "
                         "cannot be used and are left out, the others are in."]
 
 

@@ -9,9 +9,10 @@ SPOKEN = "%&@#$€£¥°+=§"      # read aloud, so no rule may drop them unseen
 JOINERS = "\u200c\u200d"     # stand inside words of some scripts
 MANY = 0.2                   # of the utterances: what so many have belongs to the spelling
 HEAD = """\
-# How transcripts become words: rules of utils/data/normalise.py, tabs between their fields, applied
-# from top to bottom. Change what does not suit the language; then ./run.sh goes on from there, and
-# data/all/characters.tsv and data/all/left_out.tsv show what is left and what is not.
+# How transcripts become words: rules that utils/data/normalise_text.py --help lists, tabs between
+# their fields, applied from top to bottom. Change what does not suit the language; then ./run.sh
+# goes on from there, and data/all/characters.tsv and data/all/left_out.tsv show what is left and
+# what is not.
 """
 
 
