@@ -30,9 +30,15 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 parse_options "$@"
 
 systems="mono tri1 tri2b tri3b"
-# Networks: exp/<network>/<seed>
-networks="scratch"
-if [[ -n $source ]]; then networks="scratch transfer"; fi
+# Networks: exp/<network>/<seed>; the last one is packed
+networks="scratch scratch_mmi"
+if [[ -n $source ]]; then networks="scratch scratch_mmi transfer transfer_mmi"; fi
+
+# Trains a network further, by whole sequences: by_sequences <network> <seed>
+by_sequences() {
+  steps/nnet/train_mmi.py --config "$conf/mmi.conf" --seed "$2" \
+    "$data/nnet/train" "$exp/tri3b" "$exp/$1/$2" "$exp/$1_mmi/$2"
+}
 
 if begin 0 "data: import, normalise, split"; then
   utils/data/import_corpus.py --config "$conf/corpus.conf" "$corpus" "$data/raw"
@@ -105,10 +111,11 @@ if begin 8 "features for networks, and copies at other speeds"; then
   done
 fi
 
-if begin 9 "network from scratch, on the alignments of tri3b"; then
+if begin 9 "network from scratch, on the alignments of tri3b, then by whole sequences"; then
   for seed in $seeds; do
     steps/nnet/train.py --config "$conf/nnet.conf" --seed "$seed" \
       "$data/nnet/train" "$exp/tri3b" "$exp/scratch/$seed"
+    by_sequences scratch "$seed"
   done
 fi
 
@@ -124,6 +131,7 @@ if begin 10 "network by transfer: on the source's layers, outputs begin by sound
       steps/transfer/transfer.py --config "$conf/transfer.conf" --pdf-map "$exp/map" \
         --seed "$seed" --scratch "$exp/scratch/$seed" \
         "$source" "$data/nnet/train" "$exp/tri3b" "$exp/transfer/$seed"
+      by_sequences transfer "$seed"
     done
   else
     echo "no source network: --source DIRECTORY grafts on one, such as ../english/exp/nnet/0" >&2

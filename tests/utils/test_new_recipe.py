@@ -86,6 +86,7 @@ def test_from_a_folder_to_a_package(corpus):
     main(["--nj", "1", "--table", corpus / "table.csv", corpus / "rec", recipe])
     quicker = {"mono.conf": "--num-iters=6", "nnet.conf": "--num-epochs=3\n--xla=false\n"
                "--sizes=hidden_dim=48 offsets=1,2\n--batch-size=4\n--learning-rate=0.005",
+               "mmi.conf": "--num-epochs=1\n--xla=false\n--batch-size=4",
                "tri.conf": "--num-iters=6\n--realign-iters=3 5\n--tree-threshold=250",
                "quantize.conf": "--no-gate"}
     for name, lines in quicker.items():
@@ -94,7 +95,7 @@ def test_from_a_folder_to_a_package(corpus):
     run(recipe)
     lines = (recipe / "exp/results").read_text().splitlines()
     assert [re.search(r"exp/(\S+)/decode_test", line)[1] for line in lines] == [
-        "mono", "tri1", "tri2b", "tri3b", "scratch/0", "small"]
+        "mono", "tri1", "tri2b", "tri3b", "scratch/0", "scratch_mmi/0", "small"]
     assert all(float(line.split()[1]) < 50 for line in lines), lines
     assert (recipe / "exp/package.zip").is_file()
     assert "scratch/0" in (recipe / "exp/report.html").read_text("utf-8")

@@ -77,7 +77,8 @@ def networks_of(recipe):
     found = re.search(r'^source=""', script, re.M)
     if found and count > 1:
         count -= 1    # a transfer that waits for its source
-    epochs = {int(n) for path in (recipe / "conf").glob("*.conf")
+    # Of those by whole sequences, in mmi.conf, there are few.
+    epochs = {int(n) for path in (recipe / "conf").glob("*.conf") if path.stem != "mmi"
               for n in re.findall(r"^--num-epochs=(\d+)", path.read_text("utf-8"), re.M)}
     return (epochs.pop() if len(epochs) == 1 else None), count
 
