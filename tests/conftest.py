@@ -35,7 +35,7 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def root_recipe(tmp_path_factory):
+def root_recipe(server, tmp_path_factory):
     """The root recipe on a tiny corpus, run once for all processes of pytest-xdist.
 
     .path   where its corpus, data and exp are, for tests/test_step_contract.py alone
@@ -52,7 +52,7 @@ def root_recipe(tmp_path_factory):
         if not made.seen.exists():
             assert not made.path.exists(), "the recipe has failed in another process"
             made.path.mkdir()
-            for path, text in zip(logs, _run_root_recipe(made.path), strict=True):
+            for path, text in zip(logs, _run_root_recipe(made.path, server), strict=True):
                 path.write_text(text, "utf-8")
             for name in ("data", "exp"):
                 shutil.copytree(made.path / name, made.seen / name)
@@ -60,12 +60,13 @@ def root_recipe(tmp_path_factory):
     return made
 
 
-def _run_root_recipe(directory):
+def _run_root_recipe(directory, server):
     """What it writes to stderr the first time, and the second."""
     recipe, conf = ROOT / "run.sh", quick_conf(ROOT, directory / "conf")
     options = ["--size", "tiny", "--corpus", directory / "corpus", "--data", directory / "data",
                "--exp", directory / "exp", "--conf", conf, "--nj", 1]
-    first = run(recipe, *options, "--stop-stage", 2)
+    first = run(recipe, *options, "--stop-stage", 2, server=server)
     # From here on one target tells enough.
     options.append("--targets=fr")
-    return first + run(recipe, *options, "--stage", 3), run(recipe, *options)
+    return (first + run(recipe, *options, "--stage", 3, server=server),
+            run(recipe, *options, server=server))

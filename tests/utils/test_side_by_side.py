@@ -76,10 +76,10 @@ def test_a_failure_ends_the_recipe_and_begins_no_other(recipe, most):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_stopped_it_stops_all(recipe, tmp_path, number):
     process = recipe(2, "a b c", 'sh -c \'echo $$ >"$0"; exec sleep 60\' "pid.$1"',
-                     start_new_session=True)
+                     start_new_session=True,   # and not deaf, whatever these tests are:
+                     preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
     paths = [tmp_path / "pid.a", tmp_path / "pid.b"]
     until(lambda: all(path.exists() and path.read_text() for path in paths))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
     process.send_signal(number)
     out, _, status = end(process)
     assert status == -number and not out

@@ -28,7 +28,8 @@ def test_numbers_are_the_networks_at_any_length(arch):
     exported = LiteRtModel(export(model), num_threads=1)
     for num_out in (1, 7, 50, 7):
         feats = feats_for(left, right, num_out)
-        np.testing.assert_allclose(exported.run(feats), model(feats[None]).numpy()[0], atol=2e-5)
+        np.testing.assert_allclose(exported.run(feats), model(feats[None]).numpy()[0],
+                                   rtol=1e-5, atol=2e-5)
 
 
 @pytest.mark.parametrize("arch", ["dnn", "tdnn", "tdnnf"])
@@ -50,7 +51,8 @@ def test_scales_below_zero_stay():
     gamma[4] = 0
     norm.gamma.assign(gamma)
     exported, feats = LiteRtModel(export(model)), feats_for(left, right, 9)
-    np.testing.assert_allclose(exported.run(feats), model(feats[None]).numpy()[0], atol=2e-5)
+    np.testing.assert_allclose(exported.run(feats), model(feats[None]).numpy()[0],
+                               rtol=1e-5, atol=2e-5)
     assert operations(exported).count("MUL") == 1
 
 
@@ -88,7 +90,7 @@ def test_merged_adapters_and_new_layers_are_exported():
         variable.assign(np.asarray(variable) + 0.1 * rng.normal(size=variable.shape))
     feats = feats_for(left, right, 5)
     np.testing.assert_allclose(LiteRtModel(export(adapters.merge(adapted))).run(feats),
-                               adapted(feats[None]).numpy()[0], atol=2e-5)
+                               adapted(feats[None]).numpy()[0], rtol=1e-5, atol=2e-5)
 
 
 def test_layers_that_are_not_known_are_named():

@@ -110,7 +110,9 @@ def test_a_chunk_is_a_part_of_the_whole(arch):
     whole = feats(left + 3 * 20 + right)
     start, num_out = 5, 6
     chunk = whole[:, 3 * start:3 * (start + num_out) + left + right]
-    np.testing.assert_allclose(model(chunk), model(whole)[:, start:start + num_out], atol=1e-5)
+    # Of logits in the hundreds float32 keeps no more.
+    np.testing.assert_allclose(model(chunk), model(whole)[:, start:start + num_out],
+                               rtol=1e-5, atol=1e-4)
 
 
 def test_states_of_recurrent_networks_settle_in_the_warm_up():
