@@ -29,7 +29,8 @@ def main(words):
             signal.signal(number, lambda signum, _: os.killpg(pid, signum))
         status = int(answers.readline() or 1)
     if status < 0:
-        signal.signal(-status, signal.SIG_DFL)
+        if status != -signal.SIGKILL:
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     return status
 

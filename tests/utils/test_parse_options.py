@@ -1,6 +1,7 @@
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -113,6 +114,7 @@ def test_a_stage_that_is_interrupted_is_noted_too(tmp_path):
     run = subprocess.Popen(["bash", script], stdout=subprocess.PIPE, start_new_session=True,
                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     assert [run.stdout.readline() for _ in range(2)][1] == b"eight\n"
+    time.sleep(0.5)                     # until sleep has begun
     os.killpg(run.pid, signal.SIGINT)   # as Ctrl-C does
     run.communicate(timeout=20)
     assert run.returncode == -signal.SIGINT
