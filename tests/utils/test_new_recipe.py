@@ -213,7 +213,7 @@ def test_options_that_cannot_be(corpus):
     arguments = ["--table", corpus / "table.csv", corpus / "rec", corpus / "mylang"]
     with pytest.raises(UserError, match="eSpeak NG has no such language, but "):
         main(["--language", "sw-xx", *arguments])
-    with pytest.raises(UserError, match="neither graphemes, subwords, espeak nor a file"):
+    with pytest.raises(UserError, match="neither graphemes, subwords, espeak, espeak:CODE"):
         main(["--lexicon", "letters", *arguments])
     with pytest.raises(UserError, match="espeak of which language"):
         main(["--lexicon", "espeak", *arguments])

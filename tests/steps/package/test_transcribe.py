@@ -251,3 +251,18 @@ def test_package_of_other_sizes_is_refused(packed, tmp_path):
     with pytest.raises(UserError, match="files are of different networks"):
         transcribe.main([folder, next(iter(packed.wavs.values()))])
     assert read_table(packed.dev / "wav.scp") == packed.wavs
+
+
+def test_files_of_the_same_name_have_their_folders_before_it():
+    names = transcribe.names_of([(Path(f"/x/{folder}/1.wav"), Path("1.wav"))
+                                 for folder in ("a", "b")])
+    assert names == {"a_1": Path("/x/a/1.wav"), "b_1": Path("/x/b/1.wav")}
+
+
+def test_it_starts_without_path_sh(tmp_path):
+    environment = {name: value for name, value in os.environ.items()
+                   if name not in ("PYTHONPATH", "PYTHONSAFEPATH")}
+    done = subprocess.run([sys.executable, SCRIPT, "--help"],
+                          cwd=tmp_path, env=environment, capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0 and "Transcribe sound with a package" in done.stdout, done.stderr
