@@ -56,7 +56,8 @@ def main(argv=None):
         write_atomic(args.out, text)
     return step.finish(f"{len(systems)} systems, "
                        f"{sum(len(sets) for seeds in systems.values() for sets in seeds)} "
-                       "decodings")
+                       "decodings" + (f"; p near 0: better than {args.baseline}, near 1: worse"
+                                      if args.baseline else ""))
 
 
 def row(name, seeds, baseline):
