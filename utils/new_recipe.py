@@ -51,11 +51,14 @@ def main(argv=None):
     if args.table:   # so that its name is short wherever it is told
         args.table = os.path.normpath(args.table)
     from utils.recipe.make import make_recipe
+    from utils.recipe.source import find_network
     from utils.recipe.write import check_target
     check_target(args.recipe, args.force)
     args.lexicon = _lexicon(args)
     if args.lm_text and not Path(args.lm_text).is_file():
         raise UserError(args.lm_text, "no such text")
+    if args.source:
+        find_network(args.source)   # before the recordings are listened to
     print(make_recipe(args))
     return step.finish(
         f"{args.recipe}: made; look at conf/suspicious.tsv, conf/normalise.tsv, conf/dev and "
