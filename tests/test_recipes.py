@@ -139,7 +139,7 @@ def test_accent_recipe_on_a_tiny_corpus(server, tiny, tmp_path):
                make_speechocean762(tmp_path / "so", tiny), "--data", tmp_path / "data",
                "--exp", tmp_path / "exp", "--conf", conf, "--hold-out-an4", 2,
                "--hold-out-speechocean762", 2, "--sizes", "all",
-               "--systems", "tri3b", "--nj", 1, "--stop-stage", 21]
+               "--systems", "tri3b", "--small-size", "all", "--nj", 1]
     run(ROOT / "egs/accent/run.sh", *options, server=server)
     part = tmp_path / "exp/speechocean762/all"
     rows = [line.split() for line in (part / "table").read_text().splitlines()]
@@ -147,6 +147,8 @@ def test_accent_recipe_on_a_tiny_corpus(server, tiny, tmp_path):
     assert float(rows[-1][1]) < 40
     assert (tmp_path / "exp/speechocean762/learning_curve.png").is_file()
     assert "after_all" in (tmp_path / "exp/speechocean762/forgotten").read_text()
+    assert "student-int4" in (part / "small").read_text()
+    assert (tmp_path / "exp/speechocean762/package.zip").is_file()
     assert_nothing_to_do(run(ROOT / "egs/accent/run.sh", *options, server=server))
 
 
