@@ -251,17 +251,15 @@ if begin 14 "small: 8 bits; of the last target 4 bits and half of the weights to
     variant=${1#*/}
     from=$exp/$lang/${network}_transfer
     gate=(--baseline "$from/decode_dev" --nj "$nj" --cmd "$decode_cmd")
-    case $variant in
-      pruned)
-        steps/compress/prune.py --config "$conf/pruned.conf" "${gate[@]}" \
-          "$from" "$data/$lang/nnet/train" "$exp/$lang/tri3b" "$from/pruned" ;;
-      pruned_*)
-        steps/compress/quantize.py --config "$conf/$variant.conf" "${gate[@]}" \
-          "$from/pruned" "$data/$lang/nnet/train" "$from/$variant" ;;
-      *)
-        steps/compress/quantize.py --config "$conf/$variant.conf" "${gate[@]}" \
-          "$from" "$data/$lang/nnet/train" "$from/$variant" ;;
-    esac
+    if [[ $variant == pruned ]]; then
+      steps/compress/prune.py --config "$conf/pruned.conf" "${gate[@]}" \
+        "$from" "$data/$lang/nnet/train" "$exp/$lang/tri3b" "$from/pruned"
+    else
+      of=$from
+      if [[ $variant == pruned_* ]]; then of=$from/pruned; fi
+      steps/compress/quantize.py --config "$conf/$variant.conf" "${gate[@]}" \
+        "$of" "$data/$lang/nnet/train" "$from/$variant"
+    fi
   }
   side_by_side "$at_once" compress ${small% *}
   compress "${small##* }"   # what has been pruned, in 8 bits

@@ -1,7 +1,6 @@
 """A step's command line, whose mistakes are told in one line."""
 
 import argparse
-import difflib
 
 
 class Parser(argparse.ArgumentParser):
@@ -10,6 +9,7 @@ class Parser(argparse.ArgumentParser):
         parsed, unknown = self.parse_known_args(args, namespace)
         wrong = [word.partition("=")[0] for word in unknown if word.startswith("--")]
         if wrong:
+            import difflib  # which a step that is called rightly need not wait for
             near = difflib.get_close_matches(wrong[0], self._option_string_actions, 1)
             self.error(f"no such option: {wrong[0]}" + (f", is it {near[0]}?" if near else ""))
         if unknown:
