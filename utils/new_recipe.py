@@ -57,8 +57,8 @@ def main(argv=None):
     args.lexicon = _lexicon(args)
     if args.lm_text and not Path(args.lm_text).is_file():
         raise UserError(args.lm_text, "no such text")
-    if args.source:
-        find_network(args.source)   # before the recordings are listened to
+    if args.source:   # before the recordings are listened to
+        args.source = str(find_network(args.source))
     print(make_recipe(args))
     return step.finish(
         f"{args.recipe}: made; look at conf/suspicious.tsv, conf/normalise.tsv, conf/dev and "

@@ -172,5 +172,3 @@ def _gzipped(path):
     if data[:2] == b"\x1f\x8b":
         data = gzip.decompress(data)
     return gzip.compress(data, 9, mtime=0)
-
-

@@ -16,7 +16,6 @@ on, and the exit status is 1. Words may be wrong where the confidence, 0 to 1, i
 e.g. steps/package/transcribe.py --format text,srt --out subtitles fr.zip talks interview.mp3
 """
 
-import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -24,9 +23,10 @@ from pathlib import Path
 try:
     from utils.step import Step, UserError, check_no_file, log, positive, write_atomic
 except ModuleNotFoundError:   # called without path.sh: once more, with this Python or with .venv's
+    from importlib.util import find_spec
     _root = str(Path(__file__).resolve().parent.parent.parent)
     _script = [str(Path(__file__).resolve()), *sys.argv[1:]]
-    if importlib.util.find_spec("ai_edge_litert"):
+    if find_spec("ai_edge_litert"):
         os.execve(sys.executable, [sys.executable, *_script],
                   {**os.environ, "PYTHONPATH": _root, "PYTHONSAFEPATH": "1"})
     os.execvp("bash", ["bash", "-c", 'here=$PWD; cd "$0" && . ./path.sh && cd "$here" && '

@@ -10,7 +10,6 @@ two of them has no cmvn there, which has to be computed again.
 e.g. utils/data/combine_data.py data/train_all data/fr/train data/en-scotland/train
 """
 
-
 from utils.data.datadir import DataDir
 from utils.data.transform import (
     all_tables,

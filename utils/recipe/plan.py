@@ -37,7 +37,8 @@ class Plan:
 
 
 def make_plan(tables, text, seconds, sound, suspects, options):
-    """text: {utt: normalised}; sound: survey_sound's; options: lexicon, source, nj"""
+    """text: {utt: normalised}; sound: survey_sound's; options: lexicon, source (as find_network()
+    has it), nj"""
     utt2spk = tables["utt2spk"]
     bad_sound = {s.utt: s.what for s in suspects if s.impossible}
     recordings = {utt: tables["segments"][utt].split()[0] for utt in utt2spk} \
@@ -124,7 +125,7 @@ def _features(plan, sound, given):
     low = sum(hours for rate, hours in rates.items() if rate < RATES[0] * 0.9)
     plan.rate = RATES[1] if low > 0.5 * sum(rates.values()) else RATES[0]
     if given:
-        plan.source = str(source.find_network(given))
+        plan.source = given
         plan.feats, options, plan.rate = source.features_of(plan.source)
         plan.nnet_feats = "# as the source network's, which is to hear the same\n" \
             + "".join(f"--{name}={value}\n" for name, value in options.items())
