@@ -187,13 +187,18 @@ def test_mboshi_recipe_on_a_tiny_corpus(server, english, tiny, tmp_path):
     options = ["--corpus", make_mboshi(tmp_path / "mboshi", tiny), "--data", tmp_path / "data",
                "--exp", tmp_path / "exp", "--conf", conf, "--dev-size", 5, "--num-units", 20,
                "--sizes", "all", "--small-size", "all", "--systems", "tri3b tri3b_bpe",
-               "--source-exp", english[0] / "exp", "--nj", 1]
+               "--source-data", english[0] / "data", "--source-exp", english[0] / "exp",
+               "--method-size", "all", "--methods", "new", "--mix-weights", "0.2", "--nj", 1]
     run(ROOT / "egs/mboshi/run.sh", *options, server=server)
     part = tmp_path / "exp/all"
     rows = {line.split()[0]: line.split()[1] for line in (part / "table").read_text().splitlines()}
     assert list(rows) == ["system", "tri3b", "tri3b_bpe", "zero", "scratch", "scratch_bpe",
                           "transfer", "transfer_bpe"]
     assert float(rows["transfer"]) < 40 and float(rows["transfer_bpe"]) < 60, rows
+    methods = [line.split()[0] for line in (part / "methods_test").read_text().splitlines()]
+    assert methods == ["system", "scratch", "transfer", "new", "realigned", "linear-0.2",
+                       "loglinear-0.2"]
+    assert "after_all" in (tmp_path / "exp/forgotten_an4").read_text()
     small = (part / "small").read_text()
     for variant in ("float", "pruned90", "half", "factored", "student", "int8_static",
                     "int4_block32", "student-int4"):

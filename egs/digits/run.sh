@@ -57,7 +57,7 @@ fi
 
 if begin 1 "the source: English at 8 kHz"; then
   if [[ $source_data == ../english/data/8k ]]; then
-    ../english/run.sh --stop-stage 9 --an4 "$an4" --speechocean762 "$speechocean762" \
+    ../english/run.sh --stop-stage 8 --an4 "$an4" --speechocean762 "$speechocean762" \
       --mfcc mfcc_8k --fbank fbank_8k --seeds "${seeds%% *}" --data data/8k --exp exp/8k \
       --nj "$nj" --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
   fi

@@ -22,7 +22,12 @@ sizes="10 30 60 all"   # minutes to train on, each a part of the next; systems i
 small_size=30      # of them, that whose networks are made smaller
 dev_size=250       # utterances of the training set to hold out
 num_units=200      # subwords
+method_size=10     # of them, on which methods of transfer are compared; none: ""
+methods="new frozen full thaw top keep adapt lora lhuc lin distill"   # conf/method_<method>.conf
+mix_weights="0.1 0.2 0.3"   # of the source in its mixture with the target, of which dev chooses
+source_data=../english/data   # data of the source: lang_test, its development and test sets
 source_exp=../english/exp   # systems of the source
+source_tests="test_an4 test_speechocean762"   # what the source may forget
 an4=""             # the source's corpora, where they are on disk already: see ../english/run.sh
 speechocean762=""  # the same
 systems="mono tri1 tri2b tri3b tri3b_bpe"   # GMM systems to decode and score
@@ -40,6 +45,11 @@ parse_options "$@"
 
 # Networks of a size: exp/<size>/<network>/<seed>
 networks="scratch transfer"
+# Networks by other methods of transfer: exp/<method size>/method/<method>/<seed>. Beside those of
+# conf/method_<method>.conf: trained anew on what the transferred network aligned, and the source's
+# posteriors mixed with the transferred network's, linearly and log-linearly.
+mixtures=$(for form in linear loglinear; do printf "$form-%s " $mix_weights; done)
+all_methods=${method_size:+$methods realigned $mixtures}
 # Networks by transfer made smaller in every way, <variant>:<step> with conf/<variant>.conf; then
 # in fewer bits, <variant> or, of one of the others, <other>-<variant>.
 trained="pruned50:prune pruned70:prune pruned90:prune half:prune factored:factor student:distill"
@@ -147,7 +157,7 @@ fi
 
 if begin 10 "the source: a network of English"; then
   if [[ $source_exp == ../english/exp ]]; then
-    ../english/run.sh --stop-stage 9 --an4 "$an4" --speechocean762 "$speechocean762" \
+    ../english/run.sh --stop-stage 8 --an4 "$an4" --speechocean762 "$speechocean762" \
       --seeds "${seeds%% *}" --nj "$nj" --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
   fi
 fi
@@ -214,6 +224,50 @@ if begin 15 "decoding with the networks, with words and with subwords"; then
   done
 fi
 
+if begin 16 "other methods of transfer, on one size"; then
+  part=$exp/${method_size:-none}
+  train=$data/nnet/train_$method_size
+  for seed in $(if [[ -n $method_size ]]; then echo "$seeds"; fi); do
+    transferred=$part/transfer/$seed
+    steps/nnet/align.py --nj "$nj" --cmd "$train_cmd" "$train" "$data/lang" "$transferred" \
+      "$transferred/ali"
+    for method in $methods realigned; do
+      output=(--output map --pdf-map "$part/map") alidir=$part/tri3b config=()
+      if [[ $method == new ]]; then output=(--output new); fi
+      if [[ $method == realigned ]]; then alidir=$transferred/ali; fi
+      if [[ $method != realigned ]]; then config=(--config "$conf/method_$method.conf"); fi
+      steps/transfer/transfer.py --config "$conf/nnet_$method_size.conf" \
+        --config "$conf/transfer.conf" "${config[@]}" "${output[@]}" --seed "$seed" \
+        "$from" "$train" "$alidir" "$part/method/$method/$seed"
+    done
+    for mixture in $mixtures; do
+      steps/transfer/mix.py --form "${mixture%-*}" --weight "${mixture#*-}" \
+        --pdf-map "$part/map" "$from" "$transferred" "$part/method/$mixture/$seed"
+    done
+    for method in $all_methods; do
+      for set in dev test; do
+        steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+          "$part/tri3b/graph" "$data/nnet/$set" "$part/method/$method/$seed/decode_$set"
+      done
+    done
+  done
+fi
+
+if begin 17 "what the source has forgotten: its own test sets, before and after"; then
+  steps/decode/make_graph.py "$source_data/lang_test" "$source_exp/tri3b" "$source_exp/tri3b/graph"
+  for set in dev $source_tests; do
+    steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+      "$source_exp/tri3b/graph" "$source_data/nnet/$set" "$from/decode_$set"
+  done
+  for size in $sizes; do
+    for set in $source_tests; do
+      steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+        "$source_exp/tri3b/graph" "$source_data/nnet/$set" \
+        "$exp/$size/transfer/${seeds%% *}/source/decode_$set"
+    done
+  done
+fi
+
 # Chooses the LM weight on the development set, and applies it to the test set:
 # score_pair <data> <graph> <system> [_bpe]; subwords are joined to words before they are scored
 score_pair() {
@@ -251,6 +305,21 @@ if begin 20 "word and character error rates"; then
     done
   done
   score_pair "$data/nnet" "$zero/graph" "$zero"
+  for method in $all_methods; do
+    for seed in $seeds; do
+      score_pair "$data/nnet" "$exp/$method_size/tri3b/graph" \
+        "$exp/$method_size/method/$method/$seed"
+    done
+  done
+  steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
+    "$source_data/nnet/dev" "$source_exp/tri3b/graph" "$from/decode_dev"
+  for set in $source_tests; do
+    for network in "$from" $(printf "$exp/%s/transfer/${seeds%% *}/source " $sizes); do
+      steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
+        --dev "$from/decode_dev" "$source_data/nnet/$set" "$source_exp/tri3b/graph" \
+        "$network/decode_$set"
+    done
+  done
   steps/score/results.py --out "$exp/results" "${decodes[@]}"
 fi
 
@@ -274,6 +343,24 @@ if begin 21 "tables with significance, and the learning curve"; then
     points+=("GMM:$minutes=$exp/$size/tri3b/decode_test"
       "scratch:$minutes=$(of_seeds "$size/scratch" decode_test)"
       "transfer:$minutes=$(of_seeds "$size/transfer" decode_test)")
+  done
+  # What is chosen among methods, such as a mixture's weight, is chosen by the first of these tables.
+  for set in $(if [[ -n $method_size ]]; then echo dev test; fi); do
+    rows=()
+    for method in $all_methods; do
+      rows+=("$method=$(of_seeds "$method_size/method/$method" "decode_$set")")
+    done
+    steps/score/table.py --baseline transfer --out "$exp/$method_size/methods_$set" \
+      scratch="$(of_seeds "$method_size/scratch" "decode_$set")" \
+      transfer="$(of_seeds "$method_size/transfer" "decode_$set")" "${rows[@]}"
+  done
+  for set in $source_tests; do
+    rows=()
+    for size in $sizes; do
+      rows+=("after_$size=$exp/$size/transfer/${seeds%% *}/source/decode_$set")
+    done
+    steps/score/table.py --baseline before --out "$exp/forgotten_${set#test_}" \
+      before="$from/decode_$set" "${rows[@]}"
   done
   steps/score/learning_curve.py --title "English to Mboshi" "$exp/learning_curve.png" \
     "${points[@]}"

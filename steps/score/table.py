@@ -5,6 +5,7 @@ in   NAME=<decode>[,<decode>...]       decode directories of one system, a seed 
                                        steps/score/score.py on the same references; several test
                                        sets taken together are <decode>+<decode>
      <decode>/../config.json train.log.jsonl   of networks: parameters, multiply-adds, seconds
+     <decode>/../transfer.json   of transferred ones: how many of the parameters were trained
 out  stdout, and --out: one line a system
 
 WER is the mean over seeds, its spread the sample standard deviation. With --baseline, p is the
@@ -28,7 +29,8 @@ from steps.score.wer import read_summary
 from utils.json_file import read_json
 from utils.step import Step, UserError, write_atomic
 
-HEAD = ("system", "%WER", "+-", "seeds", "%CER", "relative", "p", "parameters", "MACs/s", "s/epoch")
+HEAD = ("system", "%WER", "+-", "seeds", "%CER", "relative", "p", "parameters", "trained",
+        "MACs/s", "s/epoch", "s")
 
 
 def main(argv=None):
@@ -106,16 +108,26 @@ def errors_of(seeds):
 
 
 def cost(seeds):
-    """Parameters, multiply-adds a second of speech, seconds an epoch; empty if not a network's."""
+    """Cells of a network: parameters, of which trained, multiply-adds a second of speech, seconds.
+
+    Seconds of training are a seed's, the median, an epoch and altogether; cells of a system that is
+    no network, and of what is not known, are empty.
+    """
     directory = seeds[0][0].parent
     if not (directory / "config.json").is_file():
-        return ["", "", ""]
+        return [""] * 5
     config = read_json(directory / "config.json", "train the network again")
-    logs = [decode.parent / "train.log.jsonl" for sets in seeds for decode in sets]
-    seconds = [json.loads(line)["seconds"] for path in logs if path.is_file()
-               for line in path.read_text("utf-8").splitlines()]
-    return [f"{config['num_params'] / 1e6:.2f} M", f"{config['macs_per_second'] / 1e6:.1f} M",
-            f"{median(seconds):.1f}" if seconds else ""]
+    trained = ""
+    if (directory / "transfer.json").is_file():
+        about = read_json(directory / "transfer.json", "transfer again")
+        trained = f"{about['num_trained'] / 1e6:.3f} M"
+    logs = [sets[0].parent / "train.log.jsonl" for sets in seeds]
+    seconds = [[json.loads(line)["seconds"] for line in path.read_text("utf-8").splitlines()]
+               for path in logs if path.is_file()]
+    return [f"{config['num_params'] / 1e6:.2f} M", trained,
+            f"{config['macs_per_second'] / 1e6:.1f} M",
+            f"{median(sum(seconds, [])):.1f}" if seconds else "",
+            f"{median(map(sum, seconds)):.0f}" if seconds else ""]
 
 
 def aligned(rows):

@@ -40,7 +40,7 @@ def test_means_spread_size_and_significance(decodes, tmp_path, capsys):
     assert gmm[:2] == ["gmm", "16.67"]                      # 20 of 120 words
     assert net[:5] == ["net", "4.17", "1.18", "3.33", "5.00"]
     assert "-75.0 % 0.0000" in " ".join(net)
-    assert " ".join(net).endswith("1.50 M 40.0 M 4.0")
+    assert " ".join(net).endswith("1.50 M 40.0 M 4.0 8")
 
 
 def test_without_a_baseline(decodes, capsys):
@@ -60,7 +60,14 @@ def test_mistakes(decodes, tmp_path):
 def test_a_network_without_a_log(decodes, tmp_path):
     (tmp_path / "config.json").write_text(
         json.dumps({"num_params": 1_500_000, "macs_per_second": 40_000_000}))
-    assert table.cost([[tmp_path / "decode"]]) == ["1.50 M", "40.0 M", ""]
+    assert table.cost([[tmp_path / "decode"]]) == ["1.50 M", "", "40.0 M", "", ""]
+
+
+def test_a_network_of_which_some_was_trained(tmp_path):
+    (tmp_path / "config.json").write_text(
+        json.dumps({"num_params": 1_500_000, "macs_per_second": 40_000_000}))
+    (tmp_path / "transfer.json").write_text('{"num_trained": 31000}')
+    assert table.cost([[tmp_path / "decode"]])[:2] == ["1.50 M", "0.031 M"]
 
 
 def test_a_baseline_without_errors(decodes, tmp_path, capsys):
