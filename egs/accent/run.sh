@@ -24,6 +24,8 @@ source=an4         # an4, speechocean762, adults or children; data/<source>, exp
 target=speechocean762   # another of them
 sizes="5 15 30 60 all"  # minutes of the target to train on, each a part of the next
 small_size=30      # of them, that whose networks are made smaller
+trained="pruned50 pruned70 pruned90 half factored student"   # ways to make them smaller
+quantized="int8 int8_static int4 int4_block32 pruned50-int8 half-int8 student-int4"   # bits
 hold_out_an4=10    # training speakers to hold out for development
 hold_out_speechocean762=12   # the same
 seeds=0            # networks of the target from each of these seeds; the source from the first
@@ -44,10 +46,6 @@ declare -A corpus=([an4]=an4 [speechocean762]=speechocean762
 declare -A age_group=([adults]=adult [children]=child)
 # Networks on a part of the target: exp/<part>/<network>/<seed>
 networks="scratch transfer"
-# Networks by transfer made smaller in every way, <variant>:<step> with conf/<variant>.conf; then
-# in fewer bits, <variant> or, of one of the others, <other>-<variant>.
-trained="pruned50:prune pruned70:prune pruned90:prune half:prune factored:factor student:distill"
-quantized="int8 int8_static int4 int4_block32 pruned50-int8 half-int8 student-int4"
 # What systems train on: data/<part>/train, exp/<part>
 target_parts=$(printf "$target/%s " $sizes)
 parts="$source/all $target_parts"
@@ -318,7 +316,18 @@ if begin 21 "tables with significance, and the learning curve"; then
 fi
 
 small_part=$target/$small_size
-small=$(printf '%s ' $trained $quantized | sed 's/:[a-z]*//g')
+# The networks by transfer of one size, made smaller: <variant> of conf/<variant>.conf, of which
+# <other>-<variant> takes another variant further.
+small="$trained $quantized"
+
+# The step of steps/compress that trains a variant.
+step_of() {
+  case $1 in
+    factored) echo factor ;;
+    student) echo distill ;;
+    *) echo prune ;;
+  esac
+}
 
 # None is refused: the table is to show what each of them costs.
 if begin 22 "small: a transfer's networks pruned, factored, distilled and quantized"; then
@@ -326,9 +335,9 @@ if begin 22 "small: a transfer's networks pruned, factored, distilled and quanti
     from=$exp/$small_part/transfer/$seed
     gate=(--no-gate --baseline "$from/decode_dev" --nj "$nj" --cmd "$decode_cmd")
     for variant in $trained; do
-      steps/compress/"${variant#*:}".py --config "$conf/${variant%:*}.conf" --seed "$seed" \
+      steps/compress/"$(step_of "$variant")".py --config "$conf/$variant.conf" --seed "$seed" \
         "${gate[@]}" "$from" "$data/$small_part/nnet/train" "$exp/$small_part/tri3b" \
-        "$from/${variant%:*}"
+        "$from/$variant"
     done
     for variant in $quantized; do
       of=$from

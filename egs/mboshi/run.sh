@@ -20,6 +20,8 @@ stop_stage=99      # last stage to run
 corpus=""          # the directory with full_corpus_newsplit/; none: it is fetched
 sizes="10 30 60 all"   # minutes to train on, each a part of the next; systems in exp/<size>
 small_size=30      # of them, that whose networks are made smaller
+trained="pruned50 pruned70 pruned90 half factored student"   # ways to make them smaller
+quantized="int8 int8_static int4 int4_block32 pruned50-int8 half-int8 student-int4"   # bits
 dev_size=250       # utterances of the training set to hold out
 num_units=200      # subwords
 method_size=10     # of them, on which methods of transfer are compared; none: ""
@@ -50,10 +52,6 @@ networks="scratch transfer"
 # posteriors mixed with the transferred network's, linearly and log-linearly.
 mixtures=$(for form in linear loglinear; do printf "$form-%s " $mix_weights; done)
 all_methods=${method_size:+$methods realigned $mixtures}
-# Networks by transfer made smaller in every way, <variant>:<step> with conf/<variant>.conf; then
-# in fewer bits, <variant> or, of one of the others, <other>-<variant>.
-trained="pruned50:prune pruned70:prune pruned90:prune half:prune factored:factor student:distill"
-quantized="int8 int8_static int4 int4_block32 pruned50-int8 half-int8 student-int4"
 from=$source_exp/nnet/${seeds%% *}   # the source network
 zero=$exp/0/transfer
 
@@ -366,7 +364,18 @@ if begin 21 "tables with significance, and the learning curve"; then
     "${points[@]}"
 fi
 
-small=$(printf '%s ' $trained $quantized | sed 's/:[a-z]*//g')
+# The networks by transfer of one size, made smaller: <variant> of conf/<variant>.conf, of which
+# <other>-<variant> takes another variant further.
+small="$trained $quantized"
+
+# The step of steps/compress that trains a variant.
+step_of() {
+  case $1 in
+    factored) echo factor ;;
+    student) echo distill ;;
+    *) echo prune ;;
+  esac
+}
 
 # None is refused: the table is to show what each of them costs.
 if begin 22 "small: a transfer's networks pruned, factored, distilled and quantized"; then
@@ -374,9 +383,9 @@ if begin 22 "small: a transfer's networks pruned, factored, distilled and quanti
     from=$exp/$small_size/transfer/$seed
     gate=(--no-gate --baseline "$from/decode_dev" --nj "$nj" --cmd "$decode_cmd")
     for variant in $trained; do
-      steps/compress/"${variant#*:}".py --config "$conf/${variant%:*}.conf" --seed "$seed" \
+      steps/compress/"$(step_of "$variant")".py --config "$conf/$variant.conf" --seed "$seed" \
         "${gate[@]}" "$from" "$data/nnet/train_$small_size" "$exp/$small_size/tri3b" \
-        "$from/${variant%:*}"
+        "$from/$variant"
     done
     for variant in $quantized; do
       of=$from
