@@ -126,7 +126,7 @@ def cost(seeds):
                for path in logs if path.is_file()]
     return [f"{config['num_params'] / 1e6:.2f} M", trained,
             f"{config['macs_per_second'] / 1e6:.1f} M",
-            f"{median(sum(seconds, [])):.1f}" if seconds else "",
+            f"{median(s for run in seconds for s in run):.1f}" if seconds else "",
             f"{median(map(sum, seconds)):.0f}" if seconds else ""]
 
 
