@@ -37,6 +37,7 @@ graft_make() (
   log=.venv.log
   file=requirements.txt
   if [ -n "${GRAFT_DEV:-}" ] || [ -e .venv/.dev ]; then file=requirements-dev.txt; fi
+  if [ -L .venv ]; then rm .venv; fi   # what it leads to is not ours to clear
   echo "path.sh: making .venv from $file, once; a few minutes" >&2
   if [ -e .venv/.made ] && [ "$(head -n 1 .venv/.made)" = "$1" ] && [ -x .venv/bin/python ]; then
     rm -f .venv/.made   # a whole .venv of older requirements: it need only be brought up to date

@@ -10,7 +10,7 @@
 # quantized to 4 bits as well, and all are compared. LM weights are chosen on dev, the results are
 # those of test. At the end, exp/report.html shows all of it.
 #
-#   ./run.sh                           everything: 19 minutes on two cores, when .venv is made; two
+#   ./run.sh                           everything: 18 minutes on two cores, when .venv is made; two
 #                                      when nothing has changed
 #   ./run.sh --size full               three times as much English, and so about as much longer
 #   ./run.sh --stage 5 --targets fr    the source and one target, from tri1 on

@@ -10,7 +10,7 @@ from utils.step import ROOT
 PYTHON = """#!/bin/bash
 case "$*" in
   -c*) exit ${OLD_PYTHON:-0} ;;
-  "-m venv"*) echo venv >>calls; rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
+  "-m venv"*) echo venv >>calls; rm -rf .venv/*; mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
   "-m pip"*) echo "pip ${@: -1}" >>calls; echo "no matching distribution"; exit ${PIP_FAILS:-0} ;;
 esac
 """
@@ -52,6 +52,15 @@ def test_makes_venv_once(house):
     result = source(house, ". ./path.sh")
     assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
     assert calls(house) == []
+
+
+def test_a_link_to_anothers_venv_is_replaced_and_that_left_alone(house, tmp_path):
+    (tmp_path / "other/bin").mkdir(parents=True)
+    (tmp_path / "other/bin/python").write_text("another's\n")
+    (house / ".venv").symlink_to(tmp_path / "other")
+    assert source(house, ". ./path.sh").returncode == 0
+    assert not (house / ".venv").is_symlink()
+    assert (tmp_path / "other/bin/python").read_text() == "another's\n"
 
 
 def test_changed_requirements_are_installed(house):
