@@ -119,21 +119,34 @@ if begin 7 "leave one out: LDA+MLLT, and SAT with fMLLR per speaker"; then
   done
 fi
 
+if begin 8 "the source's GMM, adapted to each target: fMLLR, and means by MAP"; then
+  for target in $targets; do
+    for take in $takes; do
+      part=$target/$take
+      steps/hmm/align.py --nj 1 --cmd "$train_cmd" "$data/$part/train" "$lang" \
+        "$source_exp/tri3b" "$exp/$part/tri3b_ali"
+      steps/hmm/adapt_map.py "$data/$part/train" "$exp/$part/tri3b_ali" "$source_exp/tri3b" \
+        "$exp/$part/map"
+    done
+  done
+fi
+
 # What is decoded: <systems that were trained on it>/<system>, here for one target.
 decoded() {
-  printf "$1/%s/mono " $takes
+  printf "$1/%s/mono $1/%s/map " $(for take in $takes; do echo "$take $take"; done)
   printf "$1/others/%s " $systems
   printf 'source/%s ' $systems
 }
 
-if begin 8 "graphs and decoding: own monophones, the others, the source"; then
+if begin 9 "graphs and decoding: own monophones, the source adapted, the others, the source"; then
   for target in $targets; do
     for system in $(decoded "$target"); do
       model=$exp/$system
       if [[ $system == source/* ]]; then model=$source_exp/${system#source/}; fi
       steps/decode/make_graph.py "$data/lang_test" "$model" "$exp/$system/graph"
       decode=decode
-      if [[ $system == */tri3b ]]; then decode=decode_fmllr; fi   # two passes, adapted to speakers
+      # Two passes, adapted to speakers.
+      if [[ $system == */tri3b || $system == */map ]]; then decode=decode_fmllr; fi
       for set in dev test; do
         steps/decode/$decode.py --config "$conf/decode.conf" --nj 1 --cmd "$decode_cmd" \
           --model "$model" "$exp/$system/graph" "$data/$target/$set" \
@@ -143,7 +156,7 @@ if begin 8 "graphs and decoding: own monophones, the others, the source"; then
   done
 fi
 
-if begin 9 "log mel energies, and copies at other speeds, for networks"; then
+if begin 10 "log mel energies, and copies at other speeds, for networks"; then
   for target in $targets; do
     for take in $takes; do
       utils/data/perturb_speed.py 0.9,1.0,1.1 "$data/$target/$take/train" \
@@ -160,7 +173,7 @@ if begin 9 "log mel energies, and copies at other speeds, for networks"; then
   done
 fi
 
-if begin 10 "networks from scratch: a target's own recordings alone"; then
+if begin 11 "networks from scratch: a target's own recordings alone"; then
   for target in $targets; do
     for take in $takes; do
       for seed in $seeds; do
@@ -172,7 +185,7 @@ if begin 10 "networks from scratch: a target's own recordings alone"; then
   done
 fi
 
-if begin 11 "transfer: the source network, which aligns, learns the target's voice"; then
+if begin 12 "transfer: the source network, which aligns, learns the target's voice"; then
   for target in $targets; do
     for take in $takes; do
       train=$data/$target/$take/nnet/train
@@ -208,7 +221,7 @@ nets_of() {
   done
 }
 
-if begin 12 "decoding with the networks"; then
+if begin 13 "decoding with the networks"; then
   for target in $targets; do
     for network in $(nets_of "$target"); do
       model=$exp/$network
@@ -261,6 +274,7 @@ of_seeds() {
 if begin 21 "tables with significance, the targets together"; then
   for take in $takes; do
     rows=("mono=$(of_targets "TARGET/$take/mono")" "others=$(of_targets TARGET/others/tri3b)"
+      "fmllr=$(of_targets source/tri3b)" "map=$(of_targets "TARGET/$take/map")"
       "source=$(of_targets source)")
     for network in $networks; do rows+=("$network=$(of_seeds "TARGET/$take/$network")"); done
     steps/score/table.py --baseline scratch --out "$exp/table_$take" "${rows[@]}"
