@@ -10,8 +10,8 @@ in   <data>/feats.scp cmvn.scp utt2spk       features of all the networks
      NAME=<network>[,<dev>[,<test>]]         network directory, and decode directories of its own on
                                              a development and a test set, scored
      <graph>/HCLG.fst                        for the search, with --graph
-out  <dir>/benchmark.txt benchmark.json      a line each; p is the share of bootstrap replicates in
-                                             which a variant has no fewer errors than the first
+out  <dir>/benchmark.txt benchmark.json      a line each; p is of a difference to the first one, by
+                                             a paired bootstrap, two-sided
      <dir>/size.png speed.png                word errors against them, and the Pareto front
      <dir>/float32/NAME.tflite               what was exported
 

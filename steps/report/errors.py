@@ -56,9 +56,9 @@ def how_to_read(sets):
                  "kind: the middle 95 % of 10,000 draws of as many utterances as there are "
                  "(bootstrap). Two systems whose intervals overlap may still differ clearly, "
                  "because both had the same utterances: for that there is p."),
-                ("p", "the share of such draws in which the system that is marked has no fewer "
-                 "errors than this one. Below 0.05, the marked one is most likely better; above "
-                 "0.95, this one is."),
+                ("p", "how easily such draws would show no difference to the system that is "
+                 "marked, or the opposite one (two-sided). Below 0.05, the one with the lower WER "
+                 "is most likely better."),
                 ("marked", f"{chosen}. The rest of this page looks at it."),
                 ("CER", "the same as WER, counted in characters."),
                 ("±", "the standard deviation of trainings from several random seeds; the WER is "

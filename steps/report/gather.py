@@ -71,7 +71,7 @@ class System:
         return interval(errors, words)
 
     def p(self, other):
-        """Share of bootstrap replicates in which the other has no fewer errors than this one."""
+        """The two-sided p of a difference between the two, by a paired bootstrap."""
         return float(compare([[seed.path] for seed in self.seeds],
                              [[seed.path] for seed in other.seeds])[1])
 

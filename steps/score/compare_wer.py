@@ -47,7 +47,7 @@ def main(argv=None):
     result = paired_comparison(*sums.T, seed=args.seed, num_replicates=args.replicates)
     print(f"B - A {result['difference']:+.2f} points, 95 % interval {result['low']:+.2f} to "
           f"{result['high']:+.2f}; B is better with probability {result['better']:.4f}, "
-          f"equal {result['equal']:.4f}")
+          f"equal {result['equal']:.4f}; p {result['p']:.4f}, two-sided")
     return step.finish(f"{len(units)} {args.unit}s resampled {args.replicates} times")
 
 

@@ -8,9 +8,9 @@ in   NAME=<decode>[,<decode>...]       decode directories of one system, a seed 
      <decode>/../transfer.json   of transferred ones: how many of the parameters were trained
 out  stdout, and --out: one line a system
 
-WER is the mean over seeds, its spread the sample standard deviation. With --baseline, p is the
-share of paired bootstrap replicates (Bisani & Ney 2004) in which the system has no fewer errors
-than the baseline; a system's errors in an utterance are those of all its seeds together.
+WER is the mean over seeds, its spread the sample standard deviation. With --baseline, p is that of
+a difference to the baseline, better or worse, by a paired bootstrap over utterances (Bisani & Ney
+2004, two-sided); a system's errors in an utterance are those of all its seeds together.
 
 e.g. steps/score/table.py --baseline tri3b tri3b=exp/tri3b/decode_test \\
        tdnn=exp/nnet/tdnn/0/decode_test,exp/nnet/tdnn/1/decode_test
@@ -58,7 +58,7 @@ def main(argv=None):
         write_atomic(args.out, text)
     return step.finish(f"{len(systems)} systems, "
                        f"{sum(len(sets) for seeds in systems.values() for sets in seeds)} "
-                       "decodings" + (f"; p near 0: better than {args.baseline}, near 1: worse"
+                       "decodings" + (f"; p: of a difference to {args.baseline}, two-sided"
                                       if args.baseline else ""))
 
 
@@ -89,14 +89,14 @@ def percent(summaries, unit):
 
 
 def compare(baseline, seeds):
-    """WER of the baseline, and the share of replicates in which the others are no better."""
+    """WER of the baseline, and the two-sided p of a difference to the others."""
     words, base = errors_of(baseline)
     _, errors = errors_of(seeds)
     # As many errors as if each side had been decoded once for each seed of the other.
     result = paired_comparison(base * len(seeds), errors * len(baseline),
                                words * len(seeds) * len(baseline),
                                num_replicates=NUM_REPLICATES)
-    return 100 * base.sum() / (words.sum() * len(baseline)), 1 - result["better"]
+    return 100 * base.sum() / (words.sum() * len(baseline)), result["p"]
 
 
 def errors_of(seeds):

@@ -37,13 +37,14 @@ def test_paired_comparison():
     a = rng.integers(0, 5, 200)
     b = np.maximum(a - (rng.random(200) < 0.3), 0)
     result = paired_comparison(a, b, words)
-    assert result["better"] > 0.999 and result["high"] < 0
+    assert result["better"] > 0.999 and result["high"] < 0 and result["p"] < 0.002
+    assert paired_comparison(b, a, words)["p"] == result["p"]
     assert result["difference"] == pytest.approx(100 * (b.sum() - a.sum()) / 2000)
     assert result["low"] < result["difference"] < result["high"]
     # The pairing is what makes a small difference visible: apart, the intervals overlap.
     assert interval(b, words)[1] > interval(a, words)[0]
     same = paired_comparison(a, a, words)
-    assert same["better"] == 0 and same["equal"] == 1 and same["difference"] == 0
+    assert same["better"] == 0 and same["equal"] == same["p"] == 1 and same["difference"] == 0
 
 
 def test_sums_by():

