@@ -33,6 +33,7 @@ source_tests="test_an4 test_speechocean762"   # what the source may forget
 an4=""             # the source's corpora, where they are on disk already: see ../english/run.sh
 speechocean762=""  # the same
 systems="mono tri1 tri2b tri3b tri3b_bpe"   # GMM systems to decode and score
+subwords=true      # whether networks decode with subwords, too
 seeds=0            # networks of the target from each of these seeds; the source from the first
 nj=2               # jobs in parallel
 data=data          # where data directories, dict, lang and LM are
@@ -45,7 +46,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 . utils/parse_options.sh
 parse_options "$@"
 
-# Networks of a size: exp/<size>/<network>/<seed>
+# Networks of a size: exp/<size>/<network>/<seed>. They decode with words, decode_<set>, and with
+# subwords, decode_<set>_bpe.
+bpes=("")
+if [[ $subwords == true ]]; then bpes+=(_bpe); fi
 networks="scratch transfer"
 # Networks by other methods of transfer: exp/<method size>/method/<method>/<seed>. Beside those of
 # conf/method_<method>.conf: trained anew on what the transferred network aligned, and the source's
@@ -209,7 +213,7 @@ if begin 15 "decoding with the networks, with words and with subwords"; then
   for size in $sizes; do
     for network in $networks; do
       for seed in $seeds; do
-        for bpe in "" _bpe; do
+        for bpe in "${bpes[@]}"; do
           for set in dev test; do
             # The tree is tri3b's, and so the graph.
             steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" \
@@ -296,7 +300,7 @@ if begin 20 "word and character error rates"; then
     fi
     for network in $networks; do
       for seed in $seeds; do
-        for bpe in "" _bpe; do
+        for bpe in "${bpes[@]}"; do
           score_pair "$data/nnet" "$exp/$size/tri3b/graph$bpe" "$exp/$size/$network/$seed" "$bpe"
         done
       done
@@ -328,12 +332,13 @@ if begin 21 "tables with significance, and the learning curve"; then
     for system in $systems; do
       rows+=("$system=$exp/$size/${system%_bpe}/decode_test${system#"${system%_bpe}"}")
     done
-    steps/score/table.py --baseline scratch --out "$exp/$size/table" "${rows[@]}" \
-      zero="$zero/decode_test" \
-      scratch="$(of_seeds "$size/scratch" decode_test)" \
-      scratch_bpe="$(of_seeds "$size/scratch" decode_test_bpe)" \
-      transfer="$(of_seeds "$size/transfer" decode_test)" \
-      transfer_bpe="$(of_seeds "$size/transfer" decode_test_bpe)"
+    rows+=("zero=$zero/decode_test")
+    for network in $networks; do
+      for bpe in "${bpes[@]}"; do
+        rows+=("$network$bpe=$(of_seeds "$size/$network" "decode_test$bpe")")
+      done
+    done
+    steps/score/table.py --baseline scratch --out "$exp/$size/table" "${rows[@]}"
     minutes=$size
     if [[ $size == all ]]; then
       minutes=$(awk '{ s += $2 } END { printf "%.0f", s / 60 }' "$data/train_all/utt2dur")
