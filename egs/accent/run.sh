@@ -28,6 +28,7 @@ trained="pruned50 pruned70 pruned90 half factored student"   # ways to make them
 quantized="int8 int8_static int4 int4_block32 pruned50-int8 half-int8 student-int4"   # bits
 hold_out_an4=10    # training speakers to hold out for development
 hold_out_speechocean762=12   # the same
+forgotten=true     # whether the source's test set is decoded before and after each transfer
 seeds=0            # networks of the target from each of these seeds; the source from the first
 systems="mono tri1 tri2b tri3b"   # GMM systems to decode and score
 nj=2               # jobs in parallel
@@ -234,15 +235,17 @@ if begin 14 "decoding with the networks, and of the source after transfer"; then
       done
     done
   done
-  for size in $sizes; do
-    steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
-      "$exp/$source/all/tri3b/graph" "$data/$source/nnet/test" \
-      "$exp/$target/$size/transfer/${seeds%% *}/source/decode_test"
-  done
-  for set in dev test; do
-    steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
-      "$exp/$source/all/tri3b/graph" "$data/$source/nnet/$set" "$from/decode_$set"
-  done
+  if [[ $forgotten == true ]]; then
+    for size in $sizes; do
+      steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+        "$exp/$source/all/tri3b/graph" "$data/$source/nnet/test" \
+        "$exp/$target/$size/transfer/${seeds%% *}/source/decode_test"
+    done
+    for set in dev test; do
+      steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+        "$exp/$source/all/tri3b/graph" "$data/$source/nnet/$set" "$from/decode_$set"
+    done
+  fi
 fi
 
 # Chooses the LM weight on a development set, and applies it to the test set:
@@ -269,7 +272,6 @@ if begin 20 "word error rates"; then
       decodes+=("$exp/$part/$system/decode_test")
     done
   done
-  score_pair "$data/$source/nnet" "$exp/$source/all/tri3b/graph" "$from/decode"
   score_pair "$data/$target/nnet" "$zero/graph" "$zero/decode"
   for seed in $seeds; do
     for size in $sizes; do
@@ -280,11 +282,14 @@ if begin 20 "word error rates"; then
       done
     done
   done
-  for size in $sizes; do
-    steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
-      --dev "$from/decode_dev" "$data/$source/nnet/test" "$exp/$source/all/tri3b/graph" \
-      "$exp/$target/$size/transfer/${seeds%% *}/source/decode_test"
-  done
+  if [[ $forgotten == true ]]; then
+    score_pair "$data/$source/nnet" "$exp/$source/all/tri3b/graph" "$from/decode"
+    for size in $sizes; do
+      steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
+        --dev "$from/decode_dev" "$data/$source/nnet/test" "$exp/$source/all/tri3b/graph" \
+        "$exp/$target/$size/transfer/${seeds%% *}/source/decode_test"
+    done
+  fi
   steps/score/results.py --out "$exp/$target/results" "${decodes[@]}"
 fi
 
@@ -305,12 +310,14 @@ if begin 21 "tables with significance, and the learning curve"; then
       "scratch:$minutes=$(of_seeds "$part/scratch" decode_test)"
       "transfer:$minutes=$(of_seeds "$part/transfer" decode_test)")
   done
-  # What the source has forgotten: its own test set before and after each transfer.
-  forgotten=("before=$from/decode_test")
-  for size in $sizes; do
-    forgotten+=("after_$size=$exp/$target/$size/transfer/${seeds%% *}/source/decode_test")
-  done
-  steps/score/table.py --baseline before --out "$exp/$target/forgotten" "${forgotten[@]}"
+  if [[ $forgotten == true ]]; then
+    # What the source has forgotten: its own test set before and after each transfer.
+    rows=("before=$from/decode_test")
+    for size in $sizes; do
+      rows+=("after_$size=$exp/$target/$size/transfer/${seeds%% *}/source/decode_test")
+    done
+    steps/score/table.py --baseline before --out "$exp/$target/forgotten" "${rows[@]}"
+  fi
   steps/score/learning_curve.py --title "$source to $target" "$exp/$target/learning_curve.png" \
     "${points[@]}"
 fi
@@ -374,7 +381,8 @@ if begin 24 "what each of them costs: bytes, speed, memory and word errors"; the
       rows+=("$variant=$from/$variant,$from/$variant/decode_dev,$from/$variant/decode_test")
     done
     steps/compress/benchmark.py --config "$conf/benchmark.conf" \
-      --graph "$exp/$small_part/tri3b/graph" "$data/$target/nnet/test" "$from/benchmark" "${rows[@]}"
+      --graph "$exp/$small_part/tri3b/graph" "$data/$target/nnet/test" "$from/benchmark" \
+      "${rows[@]}"
   done
 fi
 

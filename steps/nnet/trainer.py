@@ -122,7 +122,7 @@ class Trainer:
         if self.first:
             checkpoints.write_weights(self._epoch_file(self.rows[-1]["epoch"]),
                                       self.learner.weights)
-            for stale in self._ranked()[self.options.average:]:
+            for stale in self._to_keep()[self.options.average:]:
                 self._epoch_file(stale).unlink(missing_ok=True)
             self._save()
 
@@ -149,6 +149,11 @@ class Trainer:
                 sorted(self.rows, key=lambda row: (loss_of(row), -row["epoch"]))
                 if row["step"] >= self.learner.ready_at]
 
+    def _to_keep(self):
+        """Epochs from the first to be averaged to the last."""
+        ranked = self._ranked()
+        return sorted(ranked, reverse=True) if self.options.keep == "last" else ranked
+
     def _stop_early(self):
         patience, ranked = self.options.patience, self._ranked()
         if not patience or not ranked:
@@ -160,11 +165,11 @@ class Trainer:
         return True
 
     def _average(self):
-        """Average the best epochs' weights; if that is worse than the best one, take that.
+        """Average epochs' weights; of the best, if that is worse than the best one, take that.
 
         The average gets batch norms of its own, the best epoch keeps those it was measured with.
         """
-        best = self._ranked()[:self.options.average]
+        best = self._to_keep()[:self.options.average]
         self._take_mean(best)
         self.learner.estimate_norms()
         listed = ", ".join(map(str, sorted(best)))
@@ -172,6 +177,8 @@ class Trainer:
         single = min(loss_of(row) for row in self.rows if row["epoch"] in best)
         if averaged is None:
             log(f"average of epochs {listed}")
+        elif self.options.keep == "last":
+            log(f"average of epochs {listed}: held-out loss {averaged:.4f}")
         elif averaged <= single:
             log(f"average of epochs {listed}: held-out loss {averaged:.4f}, the best epoch's "
                 f"{single:.4f}")

@@ -203,6 +203,15 @@ def test_an_average_that_is_worse_is_not_taken(make, capsys):
         in capsys.readouterr().err
 
 
+def test_the_last_epochs_are_averaged_where_asked(make, capsys):
+    found = make(losses(1, 1, 5, 2, 3, 6, average=2.1), average=2, keep="last")
+    found.run()
+    assert weight(found)[1] == pytest.approx(11 / 2)    # 5 and 6, though not the best
+    assert "average of epochs 5, 6: held-out loss 2.1000\n" in capsys.readouterr().err
+    kept = sorted(path.name for path in (found.directory / "checkpoints").iterdir())
+    assert kept == ["epoch5.npz", "epoch6.npz", "last.npz"]
+
+
 def test_epochs_before_the_learner_is_ready_are_no_result(make, capsys):
     found = make(losses(0.1, 0.2, 3, 4, 2, 5, average=1.9), average=2, patience=3)
     found.learner.ready_at = 9          # the third epoch ends after step 12
