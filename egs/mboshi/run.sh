@@ -255,17 +255,23 @@ if begin 16 "other methods of transfer, on one size"; then
   done
 fi
 
+# Decodes a set of the source in its own recipe's folder, where the paths in its scp files begin:
+# decode_source <set> <network>
+decode_source() {
+  local config network graph
+  config=$(realpath "$conf/decode_nnet.conf")
+  network=$(realpath "$2")
+  graph=$(realpath "$source_exp/tri3b/graph")
+  (cd "$source_data/.." && steps/decode/decode.py --config "$config" --nj "$nj" \
+    --cmd "$decode_cmd" "$graph" "${source_data##*/}/nnet/$1" "$network/decode_$1")
+}
+
 if begin 17 "what the source has forgotten: its own test sets, before and after"; then
   steps/decode/make_graph.py "$source_data/lang_test" "$source_exp/tri3b" "$source_exp/tri3b/graph"
-  for set in dev $source_tests; do
-    steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
-      "$source_exp/tri3b/graph" "$source_data/nnet/$set" "$from/decode_$set"
-  done
+  for set in dev $source_tests; do decode_source "$set" "$from"; done
   for size in $sizes; do
     for set in $source_tests; do
-      steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
-        "$source_exp/tri3b/graph" "$source_data/nnet/$set" \
-        "$exp/$size/transfer/${seeds%% *}/source/decode_$set"
+      decode_source "$set" "$exp/$size/transfer/${seeds%% *}/source"
     done
   done
 fi
