@@ -20,6 +20,6 @@ class Options:
     soft_weight: float = 0.5
     patience: int = 5
     average: int = 3
-    keep: str = "best"
+    average_of: str = "best"
     checkpoint_minutes: float = 2.0
     xla: bool = True

@@ -122,7 +122,7 @@ class Trainer:
         if self.first:
             checkpoints.write_weights(self._epoch_file(self.rows[-1]["epoch"]),
                                       self.learner.weights)
-            for stale in self._to_keep()[self.options.average:]:
+            for stale in self._to_average()[self.options.average:]:
                 self._epoch_file(stale).unlink(missing_ok=True)
             self._save()
 
@@ -149,10 +149,10 @@ class Trainer:
                 sorted(self.rows, key=lambda row: (loss_of(row), -row["epoch"]))
                 if row["step"] >= self.learner.ready_at]
 
-    def _to_keep(self):
+    def _to_average(self):
         """Epochs from the first to be averaged to the last."""
         ranked = self._ranked()
-        return sorted(ranked, reverse=True) if self.options.keep == "last" else ranked
+        return sorted(ranked, reverse=True) if self.options.average_of == "last" else ranked
 
     def _stop_early(self):
         patience, ranked = self.options.patience, self._ranked()
@@ -169,7 +169,7 @@ class Trainer:
 
         The average gets batch norms of its own, the best epoch keeps those it was measured with.
         """
-        best = self._to_keep()[:self.options.average]
+        best = self._to_average()[:self.options.average]
         self._take_mean(best)
         self.learner.estimate_norms()
         listed = ", ".join(map(str, sorted(best)))
@@ -177,7 +177,7 @@ class Trainer:
         single = min(loss_of(row) for row in self.rows if row["epoch"] in best)
         if averaged is None:
             log(f"average of epochs {listed}")
-        elif self.options.keep == "last":
+        elif self.options.average_of == "last":
             log(f"average of epochs {listed}: held-out loss {averaged:.4f}")
         elif averaged <= single:
             log(f"average of epochs {listed}: held-out loss {averaged:.4f}, the best epoch's "

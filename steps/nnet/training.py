@@ -65,10 +65,10 @@ def add_training_options(step, defaults=None, epochs=positive):
     add("patience", count,
         "epochs without a better held-out loss that end the training, 0 for never")
     add("average", positive, "epochs whose weights are averaged")
-    step.add("--keep", default=defaults.keep, choices=["best", "last"],
+    step.add("--average-of", default=defaults.average_of, choices=["best", "last"],
              help="those with the lowest held-out loss, or the last, at the lowest learning rates: "
                   "where overfitting hurts frames but not words, or few utterances are held out "
-                  f"(default {defaults.keep})")
+                  f"(default {defaults.average_of})")
     add("checkpoint_minutes", zero_or_more, "a killed training goes on from here")
     add("xla", yes_or_no, "compile with XLA")
     step.add("--seed", type=count, default=0)

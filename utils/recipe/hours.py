@@ -67,7 +67,7 @@ def of_recipe(recipe):
 
 
 def networks_of(recipe):
-    """(epochs, or None if there are none or several; networks that are trained for each size)"""
+    """(epochs, or None if there are none or several; how many commands train a network)"""
     recipe = Path(recipe)
     run = recipe / "run.sh"
     if not run.is_file():

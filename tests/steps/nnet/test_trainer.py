@@ -204,7 +204,7 @@ def test_an_average_that_is_worse_is_not_taken(make, capsys):
 
 
 def test_the_last_epochs_are_averaged_where_asked(make, capsys):
-    found = make(losses(1, 1, 5, 2, 3, 6, average=2.1), average=2, keep="last")
+    found = make(losses(1, 1, 5, 2, 3, 6, average=2.1), average=2, average_of="last")
     found.run()
     assert weight(found)[1] == pytest.approx(11 / 2)    # 5 and 6, though not the best
     assert "average of epochs 5, 6: held-out loss 2.1000\n" in capsys.readouterr().err
