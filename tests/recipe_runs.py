@@ -37,7 +37,8 @@ def run(recipe, *options, server=None):
 
 
 def quick_conf(recipe, directory):
-    """A copy of a recipe's conf files, but for few Gaussians and iterations and a small network.
+    """A copy of a recipe's conf files, but with little to do: few Gaussians and iterations, a small
+    network, few LM weights.
 
     Leaves gain little likelihood where there is little speech, and LDA needs 40 of them.
     """
@@ -55,6 +56,8 @@ def quick_conf(recipe, directory):
             path.write_text(path.read_text() + FURTHER)
     for path in directory.glob("student.conf"):
         path.write_text(path.read_text() + "--sizes=hidden_dim=32 offsets=1,2\n")
+    for path in directory.glob("score.conf"):
+        path.write_text("--min-lmwt=9\n--max-lmwt=12\n--word-ins-penalty=0.0,1.0\n")
     for path in [*directory.glob("pruned*.conf"), *directory.glob("int*.conf")]:
         path.write_text(path.read_text() + "--max-wer-rise=9\n")   # of so few words
     return directory

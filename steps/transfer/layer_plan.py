@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from utils.step import UserError
 
-HIDDEN_FACTOR = 0.25      # learning rate of copied layers, times that of new ones
+HIDDEN_FACTOR = 1.0       # learning rate of copied layers, times that of new ones
 COLUMNS = ("layer", "state", "shape", "factor", "trained")
 
 

@@ -33,8 +33,8 @@ def add_options(step):
     add("--new-layers", default="", metavar="'hidden_dim=N num=N'",
         help="affine layers between the copied ones and a new output layer (default none)")
     add("--lr-factors", default="", metavar="'GLOB=FACTOR ...'",
-        help="of the learning rate, by layer, the last that matches; 0 freezes (default 0.25 for "
-             "copied hidden layers, or 0 with --adapters, and 1 for all else)")
+        help="of the learning rate, by layer, the last that matches; 0 freezes (default 1, "
+             "but for copied hidden layers with --adapters 0)")
     add("--unfreeze-every", type=zero_or_more, default=0.0, metavar="EPOCHS",
         help="copied hidden layers begin to learn one after the other, from the top, with so many "
              "epochs in between (default 0, all at once)")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Train a network for a target on the hidden layers of a source network.
 
-Hidden layers are copied and learn slowly; the output layer is new, or put together from the
+Hidden layers are copied and go on learning; the output layer is new, or put together from the
 source's pdfs by sound (map), or the source's own (copy, e.g. for a speaker or an accent). Features,
 normalisation, sizes and subsampling are the source's. With --num-epochs 0 the network to begin with
 is the result; with --output map that one recognises the target without training (alignments are not

@@ -40,7 +40,8 @@ def test_states():
 
 
 def test_factors_and_the_last_match_counts():
-    assert factors(make_plan(layers())) == dict.fromkeys(NAMES, 0.25) | {"output": 1}
+    assert factors(make_plan(layers())) == dict.fromkeys([*NAMES, "output"], 1)
+    assert factors(make_plan(layers(), hidden=0.25)) == dict.fromkeys(NAMES, 0.25) | {"output": 1}
     found = factors(make_plan(layers({"tdnn2.affine": "reset"}),
                               parse_factors("*=0.5 tdnn1=0 tdnn1.batchnorm=2")))
     assert found == dict.fromkeys([*NAMES, "output"], 0.5) | {"tdnn1.affine": 0,
@@ -54,7 +55,7 @@ def test_factors_and_the_last_match_counts():
 
 
 @pytest.mark.parametrize(("mode", "frozen", "learning"), [
-    ("train", (0, False, "no"), (0.25, True, "yes")),
+    ("train", (0, False, "no"), (1.0, True, "yes")),
     ("adapt", (0, True, "statistics"), (0, True, "statistics")),
     ("keep", (0, False, "no"), (0, False, "no"))])
 def test_batchnorm(mode, frozen, learning):

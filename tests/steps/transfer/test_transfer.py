@@ -66,7 +66,7 @@ def test_a_transfer_and_its_files(speech, mono_ali, source, tmp_path, capsys):
     shown = capsys.readouterr().err
     assert shown.index("input.affine") < shown.index("epoch 1:")
     layers = {layer["layer"]: layer for layer in told(out)["layers"]}
-    assert layers["input.affine"]["trained"] == "no" and layers["tdnn1.affine"]["factor"] == 0.25
+    assert layers["input.affine"]["trained"] == "no" and layers["tdnn1.affine"]["factor"] == 1
     assert layers["output"]["state"] == "new"
     losses = told(out)["held_out_loss"]
     assert losses["after"] < losses["before"] and told(out)["warnings"] == []
