@@ -6,7 +6,6 @@ whose references some other directory's LM weight was chosen on is a development
 """
 
 import fnmatch
-import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from steps.score.bootstrap import interval
 from steps.score.details import COLUMNS, read_utt_table
 from steps.score.table import compare
+from steps.score.wer import read_summary
 from utils.step import UserError, read_done
 
 FILES = ("summary.json", "utts.tsv", "ref.txt", "hyp.txt", "ops")   # of scoring/, in use here
@@ -27,11 +27,12 @@ class Decoding:
     def __init__(self, path, base):
         self.path, self.base = path, base
         try:
-            self.summary = json.loads((path / "scoring/summary.json").read_text("utf-8"))
+            self.summary = read_summary(path, "chosen_on", "wer.percent", "wer.interval",
+                                        "cer.percent")
             self.utts, self.spks, self.counts = read_utt_table(path / "scoring/utts.tsv")
             self.refs = (path / "scoring/ref.txt").read_bytes()
             self.wer, self.chosen_on = self.summary["wer"]["percent"], self.summary["chosen_on"]
-        except (OSError, ValueError, KeyError, IndexError) as error:
+        except (OSError, ValueError, IndexError) as error:
             raise UserError(path / "scoring", f"cannot be read, {error}",
                             "run steps/score/score.py --force") from None
         self.done = read_done(path)

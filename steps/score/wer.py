@@ -143,7 +143,7 @@ def _kernel():
     return align_ids
 
 
-def read_summary(decode):
-    """The dict of a scored decode directory's scoring/summary.json."""
+def read_summary(decode, *keys):
+    """The dict of a scored decode directory's scoring/summary.json, in which keys must be."""
     return read_json(Path(decode) / "scoring/summary.json", "run steps/score/score.py",
-                     "not scored yet")
+                     "not scored yet", keys)

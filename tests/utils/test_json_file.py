@@ -21,6 +21,16 @@ def test_damage_is_one_line(tmp_path, content, told):
     assert str(ended.value).endswith("(fetch it again)") and "\n" not in str(ended.value)
 
 
+@pytest.mark.parametrize("lacking", ["{}", '{"wer": 5}', '{"wer": {"errors": 1}}'])
+def test_what_lacks_a_key_is_damaged(tmp_path, lacking):
+    path = tmp_path / "a.json"
+    path.write_text('{"wer": {"words": 3}}')
+    assert read_json(path, keys=["wer.words"])["wer"]["words"] == 3
+    path.write_text(lacking)
+    with pytest.raises(UserError, match=r"a\.json: is damaged, it has no wer\.words \(score\)"):
+        read_json(path, "score", keys=["wer.words"])
+
+
 def test_what_is_not_there_or_no_file(tmp_path):
     with pytest.raises(UserError, match=r"a\.json: not scored yet \(score it\)"):
         read_json(tmp_path / "a.json", "score it", "not scored yet")
