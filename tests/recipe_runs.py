@@ -18,6 +18,11 @@ FURTHER = """--batch-size=4
 --learning-rate=0.002
 --xla=false
 """
+LM_WEIGHTS = """
+--min-lmwt=9
+--max-lmwt=12
+--word-ins-penalty=0.0,1.0
+"""
 
 
 def run(recipe, *options, server=None):
@@ -57,7 +62,7 @@ def quick_conf(recipe, directory):
     for path in directory.glob("student.conf"):
         path.write_text(path.read_text() + "--sizes=hidden_dim=32 offsets=1,2\n")
     for path in directory.glob("score.conf"):
-        path.write_text("--min-lmwt=9\n--max-lmwt=12\n--word-ins-penalty=0.0,1.0\n")
+        path.write_text(path.read_text() + LM_WEIGHTS)
     for path in [*directory.glob("pruned*.conf"), *directory.glob("int*.conf")]:
         path.write_text(path.read_text() + "--max-wer-rise=9\n")   # of so few words
     return directory
