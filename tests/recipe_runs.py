@@ -18,8 +18,7 @@ FURTHER = """--batch-size=4
 --learning-rate=0.002
 --xla=false
 """
-LM_WEIGHTS = """
---min-lmwt=9
+LM_WEIGHTS = """--min-lmwt=9
 --max-lmwt=12
 --word-ins-penalty=0.0,1.0
 """
@@ -48,21 +47,20 @@ def quick_conf(recipe, directory):
     Leaves gain little likelihood where there is little speech, and LDA needs 40 of them.
     """
     shutil.copytree(recipe / "conf", directory)
-    for path in [*directory.glob("mono*.conf"), *directory.glob("tri*.conf")]:
-        own = "" if path.stem.startswith("mono") else "--realign-iters=3 6\n--tree-threshold=250\n"
-        path.write_text(path.read_text() + "--total-gaussians=400\n--num-iters=7\n" + own)
-    for path in [*directory.glob("nnet.conf"), *directory.glob("tdnn*.conf")]:
-        path.write_text(path.read_text() + NETWORK)
+
+    def append(text, *names):
+        for name in names:
+            for path in directory.glob(f"{name}.conf"):
+                path.write_text(path.read_text() + text)
+
+    append("--total-gaussians=400\n--num-iters=7\n", "mono*", "tri*")
+    append("--realign-iters=3 6\n--tree-threshold=250\n", "tri*")
+    append(NETWORK, "nnet", "tdnn*")
+    append(FURTHER, "mmi", "transfer", "lhuc", "pruned", "pruned[0-9]*", "half", "factored",
+           "student")
+    append("--sizes=hidden_dim=32 offsets=1,2\n", "student")
+    append(LM_WEIGHTS, "score")
+    append("--max-wer-rise=9\n", "pruned*", "int*")   # of so few words
     for path in directory.glob("nnet_*.conf"):
         path.write_text("--num-epochs=8\n")
-    for name in ("mmi", "transfer", "lhuc", "pruned", "pruned[0-9]*", "half", "factored",
-                 "student"):
-        for path in directory.glob(f"{name}.conf"):
-            path.write_text(path.read_text() + FURTHER)
-    for path in directory.glob("student.conf"):
-        path.write_text(path.read_text() + "--sizes=hidden_dim=32 offsets=1,2\n")
-    for path in directory.glob("score.conf"):
-        path.write_text(path.read_text() + LM_WEIGHTS)
-    for path in [*directory.glob("pruned*.conf"), *directory.glob("int*.conf")]:
-        path.write_text(path.read_text() + "--max-wer-rise=9\n")   # of so few words
     return directory

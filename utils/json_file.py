@@ -1,20 +1,32 @@
 """JSON files that steps write and read: what is damaged is told in one line."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 from utils.step import UserError
 
 
-def read_json(path, do="make it again", missing="no such file", keys=()):
-    """The object, a dict, in a JSON file.
+class JsonObject(dict):
+    """An object of a JSON file; to look up a key that it lacks is a UserError, not a KeyError."""
+
+    def __init__(self, pairs, path, do):
+        super().__init__(pairs)
+        self.path, self.do = path, do
+
+    def __missing__(self, key):
+        raise UserError(self.path, f"is damaged, it has no {key}", self.do)
+
+
+def read_json(path, do="make it again", missing="no such file"):
+    """The object in a JSON file, a JsonObject; so are the objects in it.
 
     do, missing  what to do and what is said if it is not there
-    keys         what must be in it: "wer.words" is the words of an object wer
-    raises       UserError if it is not there, is no object, or lacks a key
+    raises       UserError if it is not there or is no object
     """
     try:
-        found = json.loads(Path(path).read_text("utf-8"))
+        found = json.loads(Path(path).read_text("utf-8"),
+                           object_hook=partial(JsonObject, path=path, do=do))
     except FileNotFoundError:
         raise UserError(path, missing, do) from None
     except OSError as error:
@@ -23,10 +35,4 @@ def read_json(path, do="make it again", missing="no such file", keys=()):
         raise UserError(path, f"is damaged, no JSON ({error})", do) from None
     if not isinstance(found, dict):
         raise UserError(path, "is damaged, no JSON object", do)
-    for key in keys:
-        inner = found
-        for name in key.split("."):
-            if not isinstance(inner, dict) or name not in inner:
-                raise UserError(path, f"is damaged, it has no {key}", do)
-            inner = inner[name]
     return found

@@ -29,7 +29,7 @@ from steps.compress import measure, pareto
 from steps.nnet.jobs import check_network
 from steps.nnet.network import FILES, is_compiled
 from steps.score.compare_wer import check_same_references
-from steps.score.table import COUNTED, aligned, compare, percent
+from steps.score.table import aligned, compare, percent
 from steps.score.wer import read_summary
 from utils.data.datadir import DataDir
 from utils.json_file import read_json
@@ -132,7 +132,7 @@ def words(decodes, first):
     row = {}
     keys = ("dev", "wer")[2 - len(decodes):]
     for key, decode in zip(keys, decodes, strict=True):
-        row[key] = percent([read_summary(decode, *COUNTED)], "wer")
+        row[key] = percent([read_summary(decode)], "wer")
     if first:
         base, row["p"] = compare([[first[-1]]], [[decodes[-1]]])
         row["relative"] = 100 * (row["wer"] / base - 1) if base else None

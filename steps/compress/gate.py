@@ -93,8 +93,8 @@ def candidate(step, inputs, make):
     key = key_of({k: v for k, v in step.options().items() if k not in OPTIONS},
                  fingerprint(inputs))
     if (path / "candidate.json").is_file() and not step.args.force:
-        made = read_json(path / "candidate.json", f"remove {path}", keys=("key", "about"))
-        if made["key"] == key:
+        made = read_json(path / "candidate.json", f"remove {path}")
+        if made.get("key") == key:
             log(f"{path}: was made before, and is used as it is")
             return made["about"]
     work = path.with_name(f".candidate.{os.getpid()}.tmp")
@@ -167,6 +167,6 @@ def _as_the_baseline(args):
 
 def _best(decode):
     """Errors at the best setting of a scored decode directory, and words."""
-    summary = read_summary(decode, "kaldi.lmwt", "kaldi.wip", "wer.words")
+    summary = read_summary(decode)
     best = summary["kaldi"]
     return read_errors(decode / f"wer_{best['lmwt']}_{best['wip']}"), summary["wer"]["words"]

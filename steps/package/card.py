@@ -35,7 +35,7 @@ def wer_rows(decode):
     12.96  accent fr, 120 utterances`.
     """
     scoring = Path(decode) / "scoring"
-    whole = read_summary(decode, "wer.percent", "wer.words", "wer.interval")["wer"]
+    whole = read_summary(decode)["wer"]
     low, high = whole["interval"]
     rows = [{"set": str(decode), "group": "all", "wer": round(whole["percent"], 2),
              "words": whole["words"], "low": round(low, 2), "high": round(high, 2)}]

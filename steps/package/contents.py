@@ -104,7 +104,7 @@ def lm_weight(args):
         raise UserError("--dev", "is needed, to know the LM weight", "or say --lmwt")
     best = {"lmwt": args.lmwt, "wip": 0.0}
     if args.dev:
-        best = read_summary(args.dev, "lmwt", "wip")
+        best = read_summary(args.dev)
     return (float(best["lmwt"] if args.lmwt is None else args.lmwt),
             float(best["wip"] if args.wip is None else args.wip))
 

@@ -27,8 +27,7 @@ class Decoding:
     def __init__(self, path, base):
         self.path, self.base = path, base
         try:
-            self.summary = read_summary(path, "chosen_on", "wer.percent", "wer.interval",
-                                        "cer.percent")
+            self.summary = read_summary(path)
             self.utts, self.spks, self.counts = read_utt_table(path / "scoring/utts.tsv")
             self.refs = (path / "scoring/ref.txt").read_bytes()
             self.wer, self.chosen_on = self.summary["wer"]["percent"], self.summary["chosen_on"]

@@ -121,7 +121,7 @@ def _shown(needed):
 
 
 def _wer(decode):
-    return read_summary(decode, "wer.percent")["wer"]["percent"]
+    return read_summary(decode)["wer"]["percent"]
 
 
 if __name__ == "__main__":

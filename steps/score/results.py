@@ -29,8 +29,7 @@ def main(argv=None):
 
 def result_line(decode):
     """One decode directory's line."""
-    summary = read_summary(decode, "chosen_on", "kaldi.wer", "wer.interval", "cer.percent",
-                           *(f"wer.{field}" for field in Counts._fields))
+    summary = read_summary(decode)
     wer, kaldi = summary["wer"], summary["kaldi"]
     counts = Counts(*(wer[field] for field in Counts._fields))
     low, high = wer["interval"]

@@ -25,11 +25,10 @@ import numpy as np
 from steps.score.bootstrap import NUM_REPLICATES, paired_comparison
 from steps.score.compare_wer import check_same_references
 from steps.score.details import COLUMNS, read_utt_table
-from steps.score.wer import Counts, read_summary
+from steps.score.wer import read_summary
 from utils.json_file import read_json
 from utils.step import Step, UserError, write_atomic
 
-COUNTED = tuple(f"{unit}.{field}" for unit in ("wer", "cer") for field in Counts._fields)
 HEAD = ("system", "%WER", "+-", "seeds", "%CER", "relative", "p", "parameters", "trained",
         "MACs/s", "s/epoch", "s")
 
@@ -69,7 +68,7 @@ def row(name, seeds, baseline):
     seeds, baseline  for each seed a list of decode directories, one a test set; baseline may be
                      None
     """
-    summaries = [[read_summary(d, *COUNTED) for d in sets] for sets in seeds]
+    summaries = [[read_summary(d) for d in sets] for sets in seeds]
     wers = [percent(sets, "wer") for sets in summaries]
     cells = [name, f"{mean(wers):.2f}", f"{stdev(wers):.2f}" if len(wers) > 1 else "",
              " ".join(f"{wer:.2f}" for wer in wers) if len(wers) > 1 else "",
@@ -117,11 +116,10 @@ def cost(seeds):
     directory = seeds[0][0].parent
     if not (directory / "config.json").is_file():
         return [""] * 5
-    config = read_json(directory / "config.json", "train the network again",
-                       keys=("num_params", "macs_per_second"))
+    config = read_json(directory / "config.json", "train the network again")
     trained = ""
     if (directory / "transfer.json").is_file():
-        about = read_json(directory / "transfer.json", "transfer again", keys=["num_trained"])
+        about = read_json(directory / "transfer.json", "transfer again")
         trained = f"{about['num_trained'] / 1e6:.3f} M"
     logs = [sets[0].parent / "train.log.jsonl" for sets in seeds]
     seconds = [[json.loads(line)["seconds"] for line in path.read_text("utf-8").splitlines()]

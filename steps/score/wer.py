@@ -143,7 +143,7 @@ def _kernel():
     return align_ids
 
 
-def read_summary(decode, *keys):
-    """The dict of a scored decode directory's scoring/summary.json, in which keys must be."""
+def read_summary(decode):
+    """The object in a scored decode directory's scoring/summary.json."""
     return read_json(Path(decode) / "scoring/summary.json", "run steps/score/score.py",
-                     "not scored yet", keys)
+                     "not scored yet")

@@ -130,8 +130,8 @@ def make_initial(directory, key, source, plan):
     """
     directory = Path(directory)
     if (directory / KEY).is_file():
-        made = read_json(directory / KEY, f"remove {directory}", keys=("key", "joint"))
-        if made["key"] == key:
+        made = read_json(directory / KEY, f"remove {directory}")
+        if made.get("key") == key:
             log(f"{directory}: is there, and is used as it is")
             return made["joint"]
     from steps.nnet.architectures import macs_per_second, num_params

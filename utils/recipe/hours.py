@@ -62,8 +62,7 @@ def of_recipe(recipe):
     path = Path(recipe) / "conf/corpus.json"
     if not path.is_file():
         return None
-    hours = read_json(path, "make the recipe again: utils/new_recipe.py --force",
-                      keys=("hours.train", "hours.dev", "hours.test"))["hours"]
+    hours = read_json(path, "make the recipe again: utils/new_recipe.py --force")["hours"]
     return hours["train"], hours["dev"] + hours["test"]
 
 
