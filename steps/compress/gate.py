@@ -7,8 +7,9 @@
     about = gate.deliver(step, inputs, make, "prune less")     # make(out) writes the network
 
 The development set is decoded and scored as the baseline was, the uncompressed network's decode
-directory, and both are taken at their own best LM weight and insertion penalty. What is refused
-stays in <dir>/.candidate, so that a run with other options of the gate need not make it again.
+directory, and both are taken at their own best LM weight and insertion penalty. That decoding stays
+in <dir>, by the name of the baseline's, so that steps/decode and steps/score find it done. What is
+refused stays in <dir>/.candidate: a run with other options of the gate need not make it again.
 """
 
 import json
@@ -83,8 +84,22 @@ def deliver(step, inputs, make, advice):
         shutil.copytree(directory / ".candidate", out, dirs_exist_ok=True,
                         ignore=shutil.ignore_patterns("candidate.json", "decode"))
         (out / "compress.json").write_text(json.dumps(about, indent=1) + "\n")
+    if (directory / ".candidate/decode").is_dir():
+        keep_decoding(directory / ".candidate/decode", directory / Path(step.args.baseline).name)
     shutil.rmtree(directory / ".candidate")
     return about
+
+
+def keep_decoding(decode, target):
+    """Move a decode directory from a candidate to the network that it has become.
+
+    .done then says what it would say if the steps had been run there.
+    """
+    done = decode / ".done"
+    text = done.read_text("utf-8").replace(str(decode), str(target))
+    done.write_text(text.replace(f"{decode.parent}/", f"{target.parent}/"), "utf-8")
+    shutil.rmtree(target, ignore_errors=True)
+    decode.rename(target)
 
 
 def candidate(step, inputs, make):

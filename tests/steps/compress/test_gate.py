@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from steps.compress import gate
+from steps.decode import decode
+from steps.score import score
 from utils.step import Step, UserError
 
 COPIED = ("final.keras", "config.json", "front_end.json", "final.mdl", "tree", "phones.txt")
@@ -78,11 +80,23 @@ def test_what_hears_as_before_passes(spoil, scored, capsys):
     assert verdict["allowed"] == pytest.approx(1.05 * verdict["baseline"], abs=1e-3)
     assert verdict["dev"] == str(scored.dev)
     assert sorted(p.name for p in spoil.dir.iterdir()) == sorted(
-        [*COPIED, "priors", "compress.json", ".done"])
+        [*COPIED, "priors", "compress.json", ".done", "decode_dev"])
     capsys.readouterr()
     assert spoil("--baseline", scored.baseline) == 0
     assert "up to date" in capsys.readouterr().err
     assert spoil.made == 1
+
+
+def test_what_it_decoded_need_not_be_decoded_again(spoil, scored, capsys):
+    spoil("--baseline", scored.baseline)
+    capsys.readouterr()
+    there = spoil.dir / "decode_dev"
+    decode.main(["--nj", "1", "--acwt", "0.1", scored.graph, scored.dev, there])
+    score.main(["--nj", "1", "--word-ins-penalty", "0.0", scored.dev, scored.graph, there])
+    assert capsys.readouterr().err.count("up to date") == 2
+    assert ".candidate" not in (there / ".done").read_text()
+    decode.main(["--nj", "1", "--acwt", "0.2", scored.graph, scored.dev, there])
+    assert "up to date" not in capsys.readouterr().err
 
 
 def test_the_baseline_says_how_it_is_decoded(spoil, scored, errors):
