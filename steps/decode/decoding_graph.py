@@ -6,17 +6,19 @@ import numpy as np
 from steps.decode.fst_arrays import read_fst
 from utils.step import UserError
 
+STATE = np.dtype([("first", np.int32), ("epsilon", np.int32)])
+ARC = np.dtype([("nextstate", np.int32), ("weight", np.float32), ("pdf", np.int32)])
+
 
 class DecodingGraph:
     """HCLG as arrays.
 
-    first, epsilon   int64 (num_states + 1,), (num_states,): state s has emitting arcs
-                     first[s] .. epsilon[s] - 1 and others epsilon[s] .. first[s + 1] - 1
-    ilabel, olabel, nextstate   int32 (num_arcs,); ilabel is a transition-id or 0
-    pdf              int32 (num_arcs,): the column of the scores, -1 where ilabel is 0
-    weight           float32 (num_arcs,)
-    final            float32 (num_states,), inf where not final
-    rank             int32 (num_states,): arcs without a transition-id lead to higher ranks
+    states  STATE (num_states + 1,): state s has emitting arcs first .. epsilon - 1 and others from
+            epsilon to the first of s + 1
+    arcs    ARC (num_arcs,): nextstate; weight; pdf, the column of the scores, -1 where ilabel is 0
+    ilabel, olabel   int32 (num_arcs,); ilabel is a transition-id or 0
+    final   float32 (num_states,), inf where not final
+    rank    int32 (num_states,): arcs without a transition-id lead to higher ranks
     """
 
     def __init__(self, fst, tid2pdf, path="graph"):
@@ -28,14 +30,17 @@ class DecodingGraph:
         order = np.lexsort((fst.ilabel == 0, fst.source))
         emitting = np.bincount(fst.source[fst.ilabel != 0], minlength=fst.num_states)
         self.start = fst.start
-        self.first = fst.first_arc
-        self.epsilon = fst.first_arc[:-1] + emitting
+        self.states = np.empty(fst.num_states + 1, STATE)
+        self.states["first"] = fst.first_arc
+        self.states["epsilon"][:-1] = fst.first_arc[:-1] + emitting
+        self.states["epsilon"][-1] = fst.num_arcs
         self.ilabel, self.olabel = fst.ilabel[order], fst.olabel[order]
-        self.weight, self.nextstate = fst.weight[order], fst.nextstate[order]
+        self.arcs = np.empty(fst.num_arcs, ARC)
+        self.arcs["nextstate"], self.arcs["weight"] = fst.nextstate[order], fst.weight[order]
+        self.arcs["pdf"] = np.where(self.ilabel > 0, np.asarray(tid2pdf)[self.ilabel], -1)
         self.final = fst.final
-        self.pdf = np.where(self.ilabel > 0, np.asarray(tid2pdf)[self.ilabel], -1).astype(np.int32)
         self.num_pdfs = int(np.max(tid2pdf[1:])) + 1
-        self.rank = _epsilon_rank(self.first, self.epsilon, self.nextstate)
+        self.rank = _epsilon_rank(self.states, self.arcs)
         if len(self.rank) and self.rank.min() < 0:
             raise UserError(path, "the graph has a loop of arcs without transition-ids",
                             "does the LM have a loop without words?")
@@ -50,13 +55,13 @@ class DecodingGraph:
 
 
 @numba.njit(cache=True)
-def _epsilon_rank(first, epsilon, nextstate):
+def _epsilon_rank(states, arcs):
     """Place of each state in a topological order of the epsilon arcs, -1 on a loop."""
-    num_states = len(epsilon)
+    num_states = len(states) - 1
     in_degree = np.zeros(num_states, np.int32)
     for s in range(num_states):
-        for a in range(epsilon[s], first[s + 1]):
-            in_degree[nextstate[a]] += 1
+        for a in range(states[s].epsilon, states[s + 1].first):
+            in_degree[arcs[a].nextstate] += 1
     rank = np.full(num_states, -1, np.int32)
     queue = np.empty(num_states, np.int32)
     tail = 0
@@ -69,8 +74,8 @@ def _epsilon_rank(first, epsilon, nextstate):
         s = queue[head]
         rank[s] = head
         head += 1
-        for a in range(epsilon[s], first[s + 1]):
-            d = nextstate[a]
+        for a in range(states[s].epsilon, states[s + 1].first):
+            d = arcs[a].nextstate
             in_degree[d] -= 1
             if in_degree[d] == 0:
                 queue[tail] = d

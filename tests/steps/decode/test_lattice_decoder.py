@@ -184,6 +184,23 @@ def test_chunks_give_the_same_as_the_whole(chunk):
         assert np.array_equal(one, other)
 
 
+def test_when_links_are_pruned_does_not_matter():
+    rng = np.random.default_rng(7)
+    fst = random_graph(rng, num_states=40, num_tids=10, num_arcs=150)
+    scores = rng.normal(0, 3, (200, 5)).astype(np.float32)
+    options = DecodeOptions(beam=12, lattice_beam=6, max_active=20, min_active=5, acwt=0.5)
+    graph, sizes, lattices = DecodingGraph(fst, tid2pdf_of(10)), [], []
+    for prune_links in (1, 1 << 20):
+        decoder = LatticeDecoder(graph, options._replace(prune_links=prune_links))
+        decoder.init()
+        decoder.advance(scores)
+        sizes.append(decoder._frames[1][-1, 0])
+        lattices.append(decoder.finalise())
+    assert sizes[0] < sizes[1] / 2
+    for one, other in zip(*(lattice.arrays() for lattice in lattices), strict=True):
+        assert np.array_equal(one, other)
+
+
 def test_max_active_bounds_the_search():
     rng = np.random.default_rng(8)
     num_states = 400
@@ -193,14 +210,14 @@ def test_max_active_bounds_the_search():
                     rng.uniform(0, 1, len(src)), np.zeros(num_states))
     graph = DecodingGraph(fst, tid2pdf_of(20))
     scores = rng.normal(0, 1, (50, 10)).astype(np.float32)
-    options = DecodeOptions(beam=50, lattice_beam=2, min_active=10, acwt=1.0, prune_interval=1000)
+    options = DecodeOptions(beam=50, lattice_beam=2, min_active=10, acwt=1.0)
     sizes, costs = [], []
     for max_active in (10000, 100, 20, 3):
         decoder = LatticeDecoder(graph, options._replace(max_active=max_active,
                                                          min_active=min(10, max_active)))
         decoder.init()
         decoder.advance(scores)
-        sizes.append(np.diff(decoder._frames[1])[20:40].mean())
+        sizes.append(np.diff(decoder._frames[1][:, 0])[20:40].mean())
         costs.append(sum(decoder.finalise().best_path()[2]))
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[0] > 1500   # all 400 states with 4 arcs each
@@ -247,11 +264,12 @@ def test_memory_is_bounded_by_the_lattice():
     rng = np.random.default_rng(10)
     fst = random_graph(rng, num_states=200, num_tids=20, num_arcs=1000, epsilons=0.1)
     decoder = LatticeDecoder(DecodingGraph(fst, tid2pdf_of(20)),
-                             DecodeOptions(beam=20, lattice_beam=1.0, acwt=1.0))
+                             DecodeOptions(beam=20, lattice_beam=1.0, acwt=1.0,
+                                           prune_links=1 << 14))
     for _ in range(20):
         decoder.advance(rng.normal(0, 3, (500, 10)).astype(np.float32))
-    links = decoder._frames[1]
-    assert links[-1] < 10000 * 10              # of about 900 a frame that were searched
+    links = decoder._frames[1][:, 0]
+    assert links[-1] < 2 * 10000 * 10          # of about 900 a frame that were searched
     assert len(decoder._links[0]) < 10**6
 
 
