@@ -9,7 +9,8 @@
 The development set is decoded and scored as the baseline was, the uncompressed network's decode
 directory, and both are taken at their own best LM weight and insertion penalty. That decoding stays
 in <dir>, by the name of the baseline's, so that steps/decode and steps/score find it done. What is
-refused stays in <dir>/.candidate: a run with other options of the gate need not make it again.
+refused stays in <dir>/.candidate. A run with another baseline or other options of the gate, after
+either, measures again and does not make the network again.
 """
 
 import json
@@ -117,12 +118,36 @@ def candidate(step, inputs, make):
         shutil.rmtree(stale, ignore_errors=True)
     work.mkdir(parents=True)
     try:
-        about = make(work)
+        about = _delivered(step, inputs, work) or make(work)
         (work / "candidate.json").write_text(json.dumps({"key": key, "about": about}) + "\n")
         shutil.rmtree(path, ignore_errors=True)
         work.rename(path)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+    return about
+
+
+def _delivered(step, inputs, work):
+    """Copy the network of <dir> to work, if it is of the same options and inputs but the gate's.
+
+    returns  its dict of compress.json, without the gate; None if it is another or none
+    """
+    directory, done = Path(step.args.dir), read_done(step.args.dir).get(step.name)
+    if not done or step.args.force:
+        return None
+    now = fingerprint(inputs)
+    options = json.loads(json.dumps(step.options(), default=str))
+    if any(done["options"].get(name) != value for name, value in options.items()
+           if name not in OPTIONS) or \
+            any(done["inputs"].get(str(path)) != now.get(str(path)) for path in inputs) or \
+            not all((directory / name).is_file() for name in done["outputs"]):
+        return None
+    log(f"{directory}: is of the same network and options, so only the gate is run again")
+    for name in done["outputs"]:
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(directory / name, work / name)
+    about = dict(read_json(work / "compress.json", "run it again with --force"))
+    about.pop("gate", None)
     return about
 
 

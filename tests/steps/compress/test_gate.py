@@ -145,6 +145,26 @@ def test_what_hears_worse_is_refused_and_kept_aside(spoil, scored, errors, capsy
     assert not (spoil.dir / ".candidate").exists()
 
 
+def test_another_baseline_is_another_measurement_and_not_another_network(
+        spoil, scored, errors, capsys):
+    summary = scored.baseline / "scoring/summary.json"
+    spoil("--baseline", scored.baseline)
+    summary.write_text(summary.read_text() + "\n")
+    errors["here"] = 19
+    assert spoil("--baseline", scored.baseline) == 0
+    assert "only the gate is run again" in capsys.readouterr().err
+    assert (spoil.made, len(errors["commands"])) == (1, 4)
+    assert about(spoil.dir)["gate"]["errors"] == 19
+    assert about(spoil.dir)["method"] == "spoil"
+    assert not (spoil.dir / ".candidate").exists()
+
+    spoil("--baseline", scored.baseline, "--force")
+    spoil("--baseline", scored.baseline, "--tilt", "0.001")
+    (spoil.dir / "priors").unlink()
+    spoil("--baseline", scored.baseline, "--tilt", "0.001")
+    assert spoil.made == 4
+
+
 def test_a_higher_limit_lets_it_pass(spoil, scored, errors):
     errors["here"] = 24
     with pytest.raises(UserError, match="refused"):
