@@ -41,7 +41,8 @@ def add_options(step, max_rise, told=None):
     """
     step.add("--baseline", default="", metavar="DECODE",
              help="decode directory of the uncompressed network on a development set, scored: the "
-                  "gate decodes and scores in the same way (default: there is no gate)")
+                  "gate decodes and scores in the same way, to one of that name in <dir> "
+                  "(default: there is no gate)")
     step.add("--dev", default="", metavar="DATA",
              help="development set with the features of this network (default the baseline's)")
     step.add("--graph", default="", help="graph directory (default the baseline's)")

@@ -115,7 +115,7 @@ def test_a_network_becomes_a_directory_that_hears_as_well(scored, tmp_path, caps
     made = tmp_path / "int8"
     assert is_compiled(made)
     assert sorted(p.name for p in made.iterdir()) == sorted(
-        [".done", "compress.json", "model.tflite", *quantize.KEPT])
+        [".done", "compress.json", "model.tflite", "decode_dev", *quantize.KEPT])
     about = json.loads((made / "compress.json").read_text())
     assert about["method"] == "quantize"
     assert about["gate"]["passed"] is True
