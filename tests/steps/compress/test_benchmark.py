@@ -15,6 +15,26 @@ def test_the_front_by_hand():
     assert pareto.front([(10, 2.0), (20, 3.0), (5, 2.0), (20, 2.5)], True) == [0, 3]
 
 
+def test_names_of_neighbours_do_not_lie_on_each_other():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    points = [(3.0, 4.0), (3.0, 4.1), (3.1, 4.0), (2.9, 4.2), (3.0, 4.3), (1.0, 8.0)]
+    names = [f"variant{number}-int8" for number in range(len(points))]
+    figure = Figure(figsize=(7, 5))
+    axis = figure.subplots()
+    axis.scatter(*zip(*points, strict=True))
+    FigureCanvasAgg(figure).draw()
+    pareto.write_names(axis, names, points)
+    texts = [text for text in axis.texts if text.get_text()]
+    assert [text.get_text() for text in texts] == names
+    boxes = [text.get_window_extent() for text in texts]
+    pixels = axis.transData.transform(points)
+    for number, box in enumerate(boxes):
+        assert not box.count_overlaps(boxes[:number])
+        assert not box.count_contains(pixels)
+        assert axis.bbox.count_contains(box.corners()) == 4
+
+
 def test_all_take_turns():
     now, order = [0.0], []
 
