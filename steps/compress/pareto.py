@@ -52,7 +52,7 @@ def write_names(axis, names, points):
     lies on the least.
     """
     places = [(x, y, far * dx, far * dy)
-              for far in (1, 2.5, 4) for dx, dy, x, y in (
+              for far in (1, 2.5, 4, 6) for dx, dy, x, y in (
                   (5, 5, "left", "bottom"), (5, -5, "left", "top"), (-5, 5, "right", "bottom"),
                   (-5, -5, "right", "top"), (0, 8, "center", "bottom"), (0, -8, "center", "top"))]
     pixels = axis.transData.transform(points)
@@ -73,6 +73,6 @@ def write_names(axis, names, points):
         for _, _, other, _ in tried:
             if other is not text:
                 other.remove()
-        if place >= len(places) / 3:
+        if place >= len(places) / 4:
             axis.annotate("", point, places[place][2:], textcoords="offset points", zorder=0,
                           arrowprops={"arrowstyle": "-", "color": "#bbbbbb"})

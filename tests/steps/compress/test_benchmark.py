@@ -23,6 +23,7 @@ def test_names_of_neighbours_do_not_lie_on_each_other():
     figure = Figure(figsize=(7, 5))
     axis = figure.subplots()
     axis.scatter(*zip(*points, strict=True))
+    axis.margins(0.3)
     FigureCanvasAgg(figure).draw()
     pareto.write_names(axis, names, points)
     texts = [text for text in axis.texts if text.get_text()]
