@@ -95,11 +95,15 @@ def deliver(step, inputs, make, advice):
 def keep_decoding(decode, target):
     """Move a decode directory from a candidate to the network that it has become.
 
-    .done then says what it would say if the steps had been run there.
+    Its files then say what they would say if the steps had been run there.
     """
-    done = decode / ".done"
-    text = done.read_text("utf-8").replace(str(decode), str(target))
-    done.write_text(text.replace(f"{decode.parent}/", f"{target.parent}/"), "utf-8")
+    for path in decode.rglob("*"):
+        if path.is_file() and path.suffix != ".gz":
+            text = path.read_bytes()
+            moved = text.replace(bytes(decode), bytes(target)).replace(
+                bytes(decode.parent), bytes(target.parent))
+            if moved != text:
+                path.write_bytes(moved)
     shutil.rmtree(target, ignore_errors=True)
     decode.rename(target)
 

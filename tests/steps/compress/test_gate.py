@@ -94,7 +94,9 @@ def test_what_it_decoded_need_not_be_decoded_again(spoil, scored, capsys):
     decode.main(["--nj", "1", "--acwt", "0.1", scored.graph, scored.dev, there])
     score.main(["--nj", "1", "--word-ins-penalty", "0.0", scored.dev, scored.graph, there])
     assert capsys.readouterr().err.count("up to date") == 2
-    assert ".candidate" not in (there / ".done").read_text()
+    assert not [path for path in there.rglob("*")
+                if path.is_file() and b".candidate" in path.read_bytes()]
+    assert json.loads((there / "scoring/summary.json").read_text())["chosen_on"] == str(there)
     decode.main(["--nj", "1", "--acwt", "0.2", scored.graph, scored.dev, there])
     assert "up to date" not in capsys.readouterr().err
 
