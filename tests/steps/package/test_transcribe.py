@@ -200,8 +200,6 @@ def test_starting_takes_under_two_seconds_and_300_mb(packed, tmp_path):
     assert seconds < 2 and kilobytes < 300 << (10 if sys.platform == "linux" else 20)
 
 
-@pytest.mark.skipif(not os.environ.get("GRAFT_TEST_VENV"),
-                    reason="GRAFT_TEST_VENV=1 makes an environment of requirements-run.txt")
 def test_an_environment_of_the_run_requirements(packed, tmp_path):
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv/bin/python"
