@@ -87,7 +87,6 @@ def advance(graph, scores, acwt, beam, lattice_beam, max_active, min_active, bea
         # room is never touched, and so takes no memory.
         tokens = _room_for_tokens(tokens, end, end + num_states)
         links = _room_for_links(links, used, used + _num_emitting(graph, tokens[0][begin:end]))
-        frame_link[frame, 1] = used
         num_tokens, used, cutoff = _emitting(
             graph, scores[t], acwt, cutoff, adaptive_beam, best, scratch, tokens, begin, end,
             links, used)
