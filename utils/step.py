@@ -127,8 +127,9 @@ class Step:
     # up to date?
 
     def options(self):
-        """The options that change the result, as they go into .done."""
-        return {k: v for k, v in sorted(vars(self.args).items()) if k not in NOT_FINGERPRINTED}
+        """The options that change the result, as they go into .done: what JSON makes of them."""
+        options = {k: v for k, v in sorted(vars(self.args).items()) if k not in NOT_FINGERPRINTED}
+        return json.loads(json.dumps(options, default=str))
 
     def up_to_date(self, directory, inputs):
         """True, and says so, if <directory>/.done tells of this step with these options and inputs.
@@ -138,7 +139,7 @@ class Step:
         check_no_file(directory)
         self.inputs = fingerprint(inputs)
         done = read_done(directory).get(self.name)
-        if done and not self.args.force and done["options"] == _jsonable(self.options()) \
+        if done and not self.args.force and done["options"] == self.options() \
                 and done["inputs"] == self.inputs \
                 and all((Path(directory) / f).exists() for f in done["outputs"]):
             log(f"{directory}: up to date (--force runs it again)")
@@ -174,7 +175,7 @@ class Step:
                 (directory / name).unlink(missing_ok=True)
             self.outputs = outputs
             _write_done(directory, self.name, {
-                "options": _jsonable(self.options()), "inputs": self.inputs, "outputs": outputs,
+                "options": self.options(), "inputs": self.inputs, "outputs": outputs,
                 "command": shlex.join([_short(self.file), *self.argv]), "version": VERSION,
                 "date": time.strftime("%Y-%m-%d %H:%M:%S"),
                 "seconds": round(time.time() - self.started, 2)})
@@ -311,10 +312,6 @@ def _move(source, target):
 
 def _alive(pid):
     return pid.isdigit() and Path(f"/proc/{pid}").exists()
-
-
-def _jsonable(value):
-    return json.loads(json.dumps(value, default=str))
 
 
 def _short(path):

@@ -141,8 +141,7 @@ def _delivered(step, inputs, work):
     if not done or step.args.force:
         return None
     now = fingerprint(inputs)
-    options = json.loads(json.dumps(step.options(), default=str))
-    if any(done["options"].get(name) != value for name, value in options.items()
+    if any(done["options"].get(name) != value for name, value in step.options().items()
            if name not in OPTIONS) or \
             any(done["inputs"].get(str(path)) != now.get(str(path)) for path in inputs) or \
             not all((directory / name).is_file() for name in done["outputs"]):

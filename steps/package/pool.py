@@ -4,6 +4,9 @@ import contextlib
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+
+import numpy as np
 
 from steps.package.archive import Package
 from steps.package.recogniser import Recogniser
@@ -14,24 +17,29 @@ from utils.step import UserError
 _recogniser = None
 
 
-def transcripts(package, options, files, num_jobs, bar):
+def transcripts(package, options, files, num_jobs, bar, one_speaker=False):
     """Yields (name, Transcript or None, None or what is wrong), in the files' order.
 
-    package  archive.Package;  options  of Recogniser;  files  {name: path}
-    bar      tqdm, moved on by seconds of sound
+    package      archive.Package;  options  of Recogniser;  files  {name: path}
+    bar          tqdm, moved on by seconds of sound
+    one_speaker  whether features are normalised by all files together, not each by itself
     """
     bar.total = round(sum(map(_seconds, files.values())), 1) or None
     num_jobs = min(num_jobs, len(files))
     if num_jobs == 1:
         recogniser = Recogniser(package, **options)
+        stats = _sum(_statistics(recogniser, path) for path in files.values()) if one_speaker \
+            else None
         for name, path in files.items():
-            yield name, *_transcribe(recogniser, path, bar.update)
+            yield name, *_transcribe(recogniser, path, stats, bar.update)
         return
     # Not forked: the package's libraries may have threads by now.
     with ProcessPoolExecutor(num_jobs, multiprocessing.get_context("spawn"), _start,
                              (str(package.path), package.manifest, options)) as pool:
         try:
-            for name, result in zip(files, pool.map(_job, files.values()), strict=True):
+            stats = _sum(pool.map(_statistics_job, files.values())) if one_speaker else None
+            for name, result in zip(files, pool.map(partial(_job, stats), files.values()),
+                                    strict=True):
                 bar.update(result[0].seconds if result[0] else 0)
                 yield name, *result
         except BrokenProcessPool:
@@ -45,15 +53,31 @@ def _start(path, manifest, options):
     _recogniser = Recogniser(Package(path, path, manifest), **options)
 
 
-def _job(path):
-    return _transcribe(_recogniser, path)
+def _job(stats, path):
+    return _transcribe(_recogniser, path, stats)
 
 
-def _transcribe(recogniser, path, progress=None):
+def _statistics_job(path):
+    return _statistics(_recogniser, path)
+
+
+def _transcribe(recogniser, path, stats, progress=None):
     try:
-        return recogniser.transcribe(path, progress), None
+        return recogniser.transcribe(path, progress, stats), None
     except UserError as error:
         return None, error.what
+
+
+def _statistics(recogniser, path):
+    """None for a file that cannot be used, which is told when it is to be transcribed."""
+    with contextlib.suppress(UserError):
+        return recogniser.statistics(path)
+
+
+def _sum(statistics):
+    """None if no file has a frame: then there is nothing to be normalised either."""
+    total = sum(stats for stats in statistics if stats is not None)
+    return total if np.any(total) else None
 
 
 def _seconds(path):

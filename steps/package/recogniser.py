@@ -5,7 +5,11 @@
 
 Features, network and search take turns on windows of a minute or two, so that memory is bounded
 whatever the length. CMVN by speaker takes a file's speaker for one: its statistics are those of the
-file up to the end of the window, of short files of all of it.
+file up to the end of the window, of short files of all of it. Those of several files of a speaker
+add up to better ones:
+
+    stats = sum(recogniser.statistics(path) for path in files)
+    transcripts = [recogniser.transcribe(path, stats=stats) for path in files]
 """
 
 import json
@@ -86,21 +90,19 @@ class Recogniser:
         self.spent = Counter()
         self.features = self._tried_out()
 
-    def transcribe(self, path, progress=None):
+    def transcribe(self, path, progress=None, stats=None):
         """The Transcript of a sound file; progress(seconds) is called after each window.
 
+        stats   of the file's speaker, of statistics(); None: the file is all there is of him or her
         raises  AudioError for a file that cannot be used
         """
-        segments, at, stats = [], 0, 0.0
-        name = Path(path).stem
-        for number, samples in enumerate(windows(path, self.rate, self.channel)):
+        segments, at, own = [], 0, 0.0
+        for samples, first, feats in self._windows(path):
             before = time.process_time()
-            first, _ = self.features.trim(samples)
-            # The noise of dither depends on the name, as in training on the utterance's id.
-            feats = self.features.compute(f"{name}-{number}" if number else name, samples)
             if len(feats):
-                stats = stats + accumulate(feats)
-                feats = in_context(apply_cmvn(feats, self.front_end, stats), self.front_end)
+                own = own + accumulate(feats)
+                feats = apply_cmvn(feats, self.front_end, own if stats is None else stats)
+                feats = in_context(feats, self.front_end)
             self._spend("features", before)
             if len(feats):
                 segments += self._decode(feats, self._cuts(samples[first:], len(feats)),
@@ -109,6 +111,27 @@ class Recogniser:
             if progress:
                 progress(len(samples) / self.rate)
         return Transcript(at / self.rate, segments)
+
+    def statistics(self, path):
+        """CMVN statistics of a sound file, float64 (2, dim + 1); they add up over files.
+
+        raises  AudioError for a file that cannot be used
+        """
+        stats = np.zeros((2, self.front_end["feats"]["feat_dim"] + 1))
+        for _, _, feats in self._windows(path):
+            stats += accumulate(feats)
+        return stats
+
+    def _windows(self, path):
+        """Yields a file's windows: samples, the first one that is in a frame, and features."""
+        name = Path(path).stem
+        for number, samples in enumerate(windows(path, self.rate, self.channel)):
+            before = time.process_time()
+            first, _ = self.features.trim(samples)
+            # The noise of dither depends on the name, as in training on the utterance's id.
+            feats = self.features.compute(f"{name}-{number}" if number else name, samples)
+            self._spend("features", before)
+            yield samples, first, feats
 
     def _tried_out(self):
         """The FrontEnd; UserError unless with it and the network some noise becomes scores."""

@@ -39,6 +39,9 @@ def main(argv=None):
              help="text, ctm, textgrid, srt, json, or several: text,srt (default text)")
     step.add("--out", default="", metavar="DIR", help="write files there, not to standard output")
     step.add("--jobs", type=positive, default=1, help="files at the same time (default 1)")
+    step.add("--one-speaker", action="store_true",
+             help="all files are of one speaker in one place: what is normalised by speaker takes "
+                  "them together, which is better for short ones (default each by itself)")
     step.add("--channel", default="mix",
              help="of sound with several: 0, 1, ... or mix, the mean of all (default mix)")
     step.add("--beam", type=float, default=None, help="of the search (default the package's)")
@@ -131,7 +134,8 @@ def transcribe_all(args, files, formats):
                for name in ("beam", "max_active", "max_segment", "channel")}
     with open_package(args.package) as package, \
             tqdm(unit=" s", unit_scale=True, file=sys.stderr, disable=None) as bar:
-        for name, transcript, error in transcripts(package, options, files, args.jobs, bar):
+        for name, transcript, error in transcripts(package, options, files, args.jobs, bar,
+                                                   args.one_speaker):
             if error:
                 log(f"{files[name]}: {error}")
                 broken += 1

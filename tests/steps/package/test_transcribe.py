@@ -49,14 +49,20 @@ def run(capsys, *argv):
 @pytest.fixture(scope="module")
 def decoded(packed, tmp_path_factory):
     """Words and CTM rows by decode.py with each utterance normalised by itself, as files are."""
-    data = tmp_path_factory.mktemp("single") / "data"
+    return by_decode(packed, {utt: utt for utt in packed.wavs}, tmp_path_factory.mktemp("single"))
+
+
+def by_decode(packed, utt2spk, work):
+    """{utterance: [start, length, word, ...] of each word} of the package's own network."""
+    data, out = work / "data", work / "decode"
     write_table(data / "wav.scp", packed.wavs)
-    write_table(data / "utt2spk", {utt: utt for utt in packed.wavs})
-    write_table(data / "spk2utt", {utt: utt for utt in packed.wavs})
+    write_table(data / "utt2spk", utt2spk)
+    spk2utt = {spk: " ".join(utt for utt in utt2spk if utt2spk[utt] == spk)
+               for spk in utt2spk.values()}
+    write_table(data / "spk2utt", spk2utt)
     make_mfcc.main(["--nj", "1", data])
     compute_cmvn.main([data])
     best = json.loads((packed.baseline / "scoring/summary.json").read_text())
-    out = data.parent / "decode"
     decode.main(["--nj", "1", "--acwt", 1 / best["lmwt"], "--model", packed.network,
                  packed.graph, data, out])
     lattice_to_ctm.main(["--lmwt", best["lmwt"], "--model", packed.network, data,
@@ -76,6 +82,22 @@ def test_words_and_times_are_those_of_decode(packed, decoded, tmp_path, capsys):
             assert float(row[2]) == pytest.approx(float(start), abs=0.021)
             assert float(row[3]) == pytest.approx(float(length), abs=0.041)
             assert 0 < float(row[5]) <= 1
+
+
+def test_files_of_one_speaker_are_normalised_together(packed, decoded, tmp_path, capsys):
+    together = by_decode(packed, dict.fromkeys(packed.wavs, "spk"), tmp_path)
+    assert together != decoded
+    (tmp_path / "broken.wav").write_text("no sound")
+    for jobs in ("1", "2"):
+        rows, status = run(capsys, "--one-speaker", "--jobs", jobs, "--format", "ctm", packed.zip,
+                           tmp_path / "broken.wav", *packed.wavs.values())
+        assert "1 of" in str(status)
+        rows = [row.split() for row in rows]
+        for utt, expected in together.items():
+            found = [row for row in rows if row[0] == utt]
+            assert [row[4] for row in found] == [row[2] for row in expected]
+            assert [float(row[2]) for row in found] == pytest.approx(
+                [float(row[0]) for row in expected], abs=0.021)
 
 
 def test_formats_on_standard_output(packed, capsys):
