@@ -8,7 +8,9 @@ with P(X | sequence) from the network's posteriors over priors, raised to an aco
 (Povey et al. 2016). What is summed over is the chain of pdfs, a frame of the output each, that the
 training alignments themselves make: a bigram, whose pdfs carry their phones and contexts (Xiong et
 al. 2017 use such a model of senones). It needs no graph of words and no phone LM, and the sum is
-a product of matrices for each frame, the same on a processor and on a GPU.
+a product of matrices for each frame, the same on a processor and on a GPU. Where one pdf of an
+utterance ends and the next begins may be left to the network, some frames around where it is
+aligned, as in Kaldi's numerator lattices.
 
     chain = chain_of(count_pairs(labels, utts, subsampling=3, num_pdfs=1505))
     trainer = Trainer(..., learner=partial(MmiLearner, chain=chain, ...))
@@ -97,7 +99,82 @@ def log_total(scores, start, matrix):
     return logs + tf.reduce_sum(top[..., 0], 0), gradient
 
 
-def sequence_losses(logits, labels, weights, chain, log_priors, acwt, frame_smoothing=0.0):
+NEVER = -1e30      # log of what cannot be, finite so that differences are
+
+
+@tf.custom_gradient
+def log_in_order(scores, stay, move, last):
+    """Log of the sum over all ways to go through runs in their order, of the products of scores.
+
+    scores   float32 (num_out, batch, num_runs), logs; NEVER where a run may not be
+    stay     float32 (batch, num_runs), log of a frame more of a run
+    move     float32 (batch, num_runs), log of coming from the run before; that of the first is moot
+    last     int32 (batch,), the run to end in; all begin with the first
+    returns  float32 (batch,); its gradient are the posteriors of the runs
+    """
+    num_out, num_runs = scores.shape[0], scores.shape[2]
+    first = tf.one_hot(0, num_runs, 0.0, NEVER)
+    end = tf.one_hot(last, num_runs, 0.0, NEVER)
+
+    def onward(alpha):
+        before = tf.pad(alpha[:, :-1], [[0, 0], [1, 0]], constant_values=NEVER)
+        return log_add(alpha + stay, before + move)
+
+    def back(beta):
+        after = tf.pad((beta + move)[:, 1:], [[0, 0], [0, 1]], constant_values=NEVER)
+        return log_add(beta + stay, after)
+
+    def log_add(x, y):
+        return tf.maximum(tf.maximum(x, y) + tf.math.softplus(-tf.abs(x - y)), NEVER)
+
+    def forward(t, alpha, alphas):
+        alpha = onward(alpha) + scores[t]
+        return t + 1, alpha, alphas.write(t, alpha)
+
+    alpha = first + scores[0]
+    alphas = tf.TensorArray(tf.float32, num_out).write(0, alpha)
+    _, alpha, alphas = tf.while_loop(lambda t, *_: t < num_out, forward, (1, alpha, alphas),
+                                     maximum_iterations=num_out)
+    alphas, total = alphas.stack(), tf.reduce_logsumexp(alpha + end, -1)
+
+    def gradient(upstream):
+        def backward(t, beta, posteriors):
+            posterior = tf.exp(alphas[t] + beta - total[:, None])
+            return t - 1, back(beta + scores[t]), posteriors.write(t, posterior)
+
+        *_, posteriors = tf.while_loop(
+            lambda t, *_: t >= 0, backward,
+            (num_out - 1, end, tf.TensorArray(tf.float32, num_out)), maximum_iterations=num_out)
+        return posteriors.stack() * upstream[None, :, None], None, None, None
+
+    return total, gradient
+
+
+def log_own(scores, labels, chain, tolerance):
+    """Log of the utterances' own sequences of pdfs: their scores' products, and the chain's.
+
+    scores     float32 (batch, num_out, num_pdfs);  labels  int32 (batch, num_out)
+    tolerance  frames of the output that a pdf may begin earlier or end later than it is aligned
+    returns    float32 (batch,)
+    """
+    num_out, num_pdfs = labels.shape[1], scores.shape[-1]
+    changes = tf.cast(labels[:, 1:] != labels[:, :-1], tf.int32)
+    runs = tf.pad(tf.cumsum(changes, 1), [[0, 0], [1, 0]])
+    aligned = tf.one_hot(runs, num_out)                                # batch, num_out, num_runs
+    pdfs = tf.gather(labels, tf.argmax(aligned, 1), batch_dims=1)      # batch, num_runs
+    # Within `tolerance` frames of a frame that is aligned to it.
+    allowed = tf.nn.max_pool1d(aligned, 2 * tolerance + 1, 1, "SAME")
+    of_runs = tf.einsum("btp,brp->tbr", scores, tf.one_hot(pdfs, num_pdfs))
+    of_runs = tf.where(tf.transpose(allowed, [1, 0, 2]) > 0, of_runs, NEVER)
+    matrix = tf.reshape(tf.math.log(chain.matrix), [-1])
+    before = tf.pad(pdfs[:, :-1], [[0, 0], [1, 0]])
+    return tf.gather(tf.math.log(chain.start), labels[:, 0]) + log_in_order(
+        of_runs, tf.gather(matrix, pdfs * num_pdfs + pdfs),
+        tf.gather(matrix, before * num_pdfs + pdfs), runs[:, -1])
+
+
+def sequence_losses(logits, labels, weights, chain, log_priors, acwt, frame_smoothing=0.0,
+                    tolerance=0):
     """Sums over frames: minus the criterion, frames that are right, loss to minimise, frames.
 
     The loss is minus the criterion and frame_smoothing times the cross-entropy, which holds the
@@ -108,14 +185,10 @@ def sequence_losses(logits, labels, weights, chain, log_priors, acwt, frame_smoo
     returns  float32 (4,)
     """
     log_post = tf.nn.log_softmax(tf.cast(logits, tf.float32))
-    num_pdfs = log_post.shape[-1]
-    one_hot = tf.one_hot(labels, num_pdfs)
+    one_hot = tf.one_hot(labels, log_post.shape[-1])
     right = tf.reduce_sum(log_post * one_hot, -1)
     scores = acwt * weights[..., None] * (log_post - log_priors)
-    pairs = labels[:, :-1] * num_pdfs + labels[:, 1:]
-    own = (tf.reduce_sum(scores * one_hot)
-           + tf.reduce_sum(tf.gather(tf.math.log(chain.start), labels[:, 0]))
-           + tf.reduce_sum(tf.gather(tf.reshape(tf.math.log(chain.matrix), [-1]), pairs)))
+    own = tf.reduce_sum(log_own(scores, labels, chain, tolerance))
     every = tf.reduce_sum(log_total(tf.transpose(scores, [1, 0, 2]), tf.constant(chain.start),
                                     tf.constant(chain.matrix)))
     cross_entropy = -tf.reduce_sum(weights * right)
@@ -131,11 +204,12 @@ class MmiLearner(Learner):
     log_priors       float32 (num_pdfs,), of the network that the training began with
     acwt             acoustic scale of an output frame
     frame_smoothing  weight of the cross-entropy
+    tolerance        frames of the output that pdfs may be off their alignment
     """
 
-    def __init__(self, trunk, tasks, options, chain, log_priors, acwt, frame_smoothing):
+    def __init__(self, trunk, tasks, options, chain, log_priors, acwt, frame_smoothing, tolerance):
         self.losses = {"chain": chain, "log_priors": log_priors, "acwt": acwt,
-                       "frame_smoothing": frame_smoothing}
+                       "frame_smoothing": frame_smoothing, "tolerance": tolerance}
         super().__init__(trunk, tasks, options)
 
     def _forward(self, batches):

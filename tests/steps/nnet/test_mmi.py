@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from steps.nnet.mmi import Chain, chain_of, count_pairs, log_total, sequence_losses
+from steps.nnet.mmi import Chain, chain_of, count_pairs, log_own, log_total, sequence_losses
 from steps.nnet.tf import tf
 
 NUM_PDFS, NUM_OUT, BATCH = 3, 4, 2
@@ -66,6 +66,43 @@ def test_total_and_its_gradient_are_those_of_all_sequences(rng, chain):
 
         total, gradient = total_of(tf.constant(scores))
         assert total.numpy() == pytest.approx(np.logaddexp.reduce(logs, 1), abs=1e-4)
+        assert gradient.numpy() == pytest.approx(2 * expected, abs=1e-4)
+
+
+def near(path, labels, tolerance):
+    """Whether a path has the runs of labels, each within tolerance of where it is aligned."""
+    runs = np.cumsum([0, *(a != b for a, b in pairwise(labels))])
+    of_path = np.cumsum([0, *(a != b for a, b in pairwise(path))])
+    return (of_path[-1] == runs[-1]
+            and all(path[t] == labels[list(runs).index(run)] for t, run in enumerate(of_path))
+            and all(run in runs[max(0, t - tolerance):t + tolerance + 1]
+                    for t, run in enumerate(of_path)))
+
+
+@pytest.mark.parametrize("tolerance", [0, 1, 2, 9])
+def test_own_sequence_may_be_off_its_alignment_by_the_tolerance(rng, chain, tolerance):
+    labels = np.array([[0, 0, 2, 2, 1, 1], [1, 2, 1, 1, 1, 1]], np.int32)
+    scores = rng.normal(0, 2, (2, 6, NUM_PDFS)).astype(np.float32)
+    expected, totals = np.zeros_like(scores), []
+    for b in range(2):
+        paths = [path for path in product(range(NUM_PDFS), repeat=6)
+                 if near(path, labels[b], tolerance)]
+        logs = np.array([log_of(path, scores[b], chain) for path in paths])
+        totals.append(np.logaddexp.reduce(logs))
+        for path, share in zip(paths, np.exp(logs - totals[b]), strict=True):
+            expected[b, range(6), path] += share
+    assert (len(paths) > 1) == (tolerance > 0)
+    for xla in (False, True):
+        @tf.function(jit_compile=xla)
+        def total_of(x):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                total = log_own(x, tf.constant(labels), chain, tolerance)
+                twice = 2 * tf.reduce_sum(total)
+            return total, tape.gradient(twice, x)
+
+        total, gradient = total_of(tf.constant(scores))
+        assert total.numpy() == pytest.approx(np.array(totals), abs=1e-4)
         assert gradient.numpy() == pytest.approx(2 * expected, abs=1e-4)
 
 
