@@ -52,10 +52,11 @@ bpes=("")
 if [[ $subwords == true ]]; then bpes+=(_bpe); fi
 networks="scratch transfer"
 # Networks by other methods of transfer: exp/<method size>/method/<method>/<seed>. Beside those of
-# conf/method_<method>.conf: trained anew on what the transferred network aligned, and the source's
-# posteriors mixed with the transferred network's, linearly and log-linearly.
+# conf/method_<method>.conf: trained anew on what the transferred network aligned, the transferred
+# network trained further by sequences, and the source's posteriors mixed with its own, linearly and
+# log-linearly.
 mixtures=$(for form in linear loglinear; do printf "$form-%s " $mix_weights; done)
-all_methods=${method_size:+$methods realigned $mixtures}
+all_methods=${method_size:+$methods realigned mmi $mixtures}
 from=$source_exp/nnet/${seeds%% *}   # the source network
 zero=$exp/0/transfer
 
@@ -242,6 +243,8 @@ if begin 16 "other methods of transfer, on one size"; then
         --config "$conf/transfer.conf" "${config[@]}" "${output[@]}" --seed "$seed" \
         "$from" "$train" "$alidir" "$part/method/$method/$seed"
     done
+    steps/nnet/train_mmi.py --config "$conf/mmi.conf" --seed "$seed" "$train" "$part/tri3b" \
+      "$transferred" "$part/method/mmi/$seed"
     for mixture in $mixtures; do
       steps/transfer/mix.py --form "${mixture%-*}" --weight "${mixture#*-}" \
         --pdf-map "$part/map" "$from" "$transferred" "$part/method/$mixture/$seed"
