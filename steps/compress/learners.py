@@ -40,8 +40,7 @@ class TaughtLearner(Learner):
             return super()._forward(batches)
         (feats, *targets), = batches
         logits = self.tasks[0].layer(self.trunk(feats, training=True))
-        sums = frame_losses(logits, *targets, label_smoothing=self.options.label_smoothing,
-                            soft_weight=self.options.soft_weight)
+        sums = frame_losses(logits, *targets, **self.options.of_frames())
         t, share = self.teacher.temperature, self.teacher.weight
         taught = distillation(logits, self.teacher.model(feats, training=False), targets[1], t)
         # Gradients of softmax(z / t) are 1 / t^2 as large (Hinton et al. 2015).

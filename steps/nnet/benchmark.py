@@ -94,11 +94,11 @@ def measure_speed(args, work):
     sizes = training.parse_sizes(args.arch, args.sizes)
     language = training.LanguageData(args, args.data, args.alidir, work)
 
-    from steps.nnet.architectures import add_output, build_trunk
+    from steps.nnet.architectures import add_output
     from steps.nnet.tf import devices, seed
     from steps.nnet.trainer import Task, Trainer
     seed(args.seed)
-    trunk, left, right = build_trunk(args.arch, sizes, language.feat_dim)
+    trunk, left, right = training.trunk_of(args.arch, sizes, language.feat_dim)
     model = add_output(trunk, language.transitions.num_pdfs)
     reader, _ = language.readers(left, right, sizes["subsampling"], args.batch_size)
     config = language.config(args, sizes, model, left, right)

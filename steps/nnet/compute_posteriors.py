@@ -9,7 +9,7 @@ in   <data>/feats.scp cmvn.scp utt2spk    features as <network> was trained on
 out  <dir>/post.scp                       utt-id archive:offset, float32 (num_out, num_pdfs), rows
                                           sum to 1; num_out = num_frames / subsampling, rounded up
      <dir>/post.JOB.ark
-     <dir>/post.json                      {"num_pdfs", "subsampling", "temperature"}
+     <dir>/post.json                      {"num_pdfs", "subsampling", "temperature", "made_from"}
 
 e.g. steps/nnet/compute_posteriors.py --temperature 2 data/train exp/tdnn exp/tdnn_post
 """
@@ -22,6 +22,7 @@ import numpy as np
 from steps.features.archive import MatrixWriter
 from steps.nnet.jobs import check_network, network_of, pipeline_of
 from steps.nnet.network import FILES
+from steps.nnet.training import key_of
 from utils.data.datadir import DataDir
 from utils.data.tables import read_table, write_table
 from utils.step import Step, UserError, log
@@ -50,7 +51,9 @@ def main(argv=None):
         index = collect(out, num_jobs)
         (out / "post.json").write_text(json.dumps({
             "num_pdfs": config["num_pdfs"], "subsampling": config["subsampling"],
-            "temperature": args.temperature}, indent=1) + "\n")
+            "temperature": args.temperature,
+            # Archives are not read to see whether they have changed; this tells.
+            "made_from": key_of(step.options(), step.inputs)}, indent=1) + "\n")
     return step.finish(f"{args.dir}: posteriors of {len(index)} utterances, "
                        f"{config['num_pdfs']} pdfs")
 

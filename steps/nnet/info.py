@@ -23,8 +23,8 @@ def main(argv=None):
     if bool(args.dir) == bool(args.arch):
         raise UserError("arguments", "either a network directory or --arch")
     if args.dir:
-        from steps.nnet.network import read_network
-        network = read_network(args.dir)
+        from steps.nnet.network import read_keras_network
+        network = read_keras_network(args.dir)
         model, config = network.model, network.config
     else:
         model, config = imagined(args)

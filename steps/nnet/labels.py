@@ -131,7 +131,8 @@ def split_held_out(data, amount, seed, utts=None):
     amount   how many original utterances to hold out at least about: a number, or below 1 a share
     utts     the utterances to choose from; None for all of the DataDir
     returns  two sorted lists. Speakers are those of the original utterances (utt2uniq); copies of
-             what is held out are in neither list. With too few speakers, utterances are held out.
+             what is held out are in neither list. Where each speaker has more than twice what is
+             wanted, utterances are held out.
     """
     utts = sorted(data.utts if utts is None else utts)
     uniq, present = data.table("utt2uniq"), set(utts)
@@ -148,7 +149,7 @@ def split_held_out(data, amount, seed, utts=None):
         raise UserError(data.path, f"{count} utterances, of which {wanted} cannot be held out",
                         "hold out fewer")
     held = _hold_out(list(groups.values()), wanted, seed)
-    if 2 * len(held) > count:
+    if len(held) > 2 * wanted:
         log(f"{data.path}: {len(groups)} speakers, so utterances are held out and not speakers")
         held = _hold_out([[utt] for group in groups.values() for utt in group], wanted, seed)
     return [utt for utt in utts if original[utt] not in held], sorted(held)

@@ -109,6 +109,8 @@ class Learner:
     def estimate_norms(self):
         """Give batch norms the mean of their batches' statistics, for the weights as they are.
 
+        Batches are of all tasks, as in training: languages differ, and that is in the variance.
+
         Moving averages are of the last few batches, and of weights since then changed or averaged
         (Izmailov et al. 2018). Dropout stays on, as without it held-out speech does worse.
         """
@@ -122,11 +124,10 @@ class Learner:
             norm.momentum = 0.0          # then what moves is the batch's own
         run = tf.function(lambda feats: self.trunk(feats, training=True) is None)
         total = 0.0
-        for task in self.tasks:
-            for feats, *_ in _plain_batches(task.train, NORM_BATCHES):
-                run(feats)
-                total = total + np.concatenate(
-                    [[1.0], *(v.numpy().astype(np.float64) for v in statistics)])
+        for feats in _mixed_features(self.tasks, NORM_BATCHES):
+            run(feats)
+            total = total + np.concatenate(
+                [[1.0], *(v.numpy().astype(np.float64) for v in statistics)])
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         total = self.total(total)
@@ -161,8 +162,7 @@ class Learner:
         hidden = self.trunk(feats[0] if len(feats) == 1 else tf.concat(feats, 0), training=True)
         parts = [hidden] if len(feats) == 1 else tf.split(hidden, [f.shape[0] for f in feats])
         return [frame_losses(task.layer(part), *batch[1:],
-                             label_smoothing=self.options.label_smoothing,
-                             soft_weight=self.options.soft_weight)
+                             **self.options.of_frames())
                 for task, part, batch in zip(self.tasks, parts, batches, strict=True)]
 
     def _measure(self, task, feats, labels, weights):
@@ -177,11 +177,13 @@ class Learner:
             variable.assign(constrain(variable))
 
 
-def frame_losses(logits, labels, weights, targets=None, label_smoothing=0.0, soft_weight=0.5):
+def frame_losses(logits, labels, weights, targets=None, label_smoothing=0.0, soft_weight=0.5,
+                 soft_temperature=1.0):
     """Sums over frames: cross-entropy, frames that are right, the loss to minimise, frames.
 
     The loss is the cross-entropy with (1 - label_smoothing) * label + label_smoothing / num_pdfs,
-    of which soft_weight is replaced by that with the targets where there are some.
+    of which soft_weight is replaced by that with the targets where there are some, of posteriors
+    at their temperature T and times T^2 (Hinton et al. 2015).
 
     logits   float32 (batch, num_out, num_pdfs)
     labels   int32 (batch, num_out);  weights  float32 (batch, num_out)
@@ -197,7 +199,10 @@ def frame_losses(logits, labels, weights, targets=None, label_smoothing=0.0, sof
         even = -tf.reduce_sum(weights * tf.reduce_mean(log_post, -1))
         loss += label_smoothing * (even - loss)
     if targets is not None:
-        soft = -tf.reduce_sum(weights * tf.reduce_sum(log_post * targets, -1))
+        at_t, t = log_post, soft_temperature
+        if t != 1:
+            at_t = t * t * tf.nn.log_softmax(log_post / t)
+        soft = -tf.reduce_sum(weights * tf.reduce_sum(at_t * targets, -1))
         loss += soft_weight * (soft - loss)
     hits = tf.reduce_sum(weights * tf.cast(right >= tf.reduce_max(log_post, -1), tf.float32))
     return tf.stack([cross_entropy, hits, loss, tf.reduce_sum(weights)])
@@ -227,6 +232,19 @@ def _plain_batches(reader, most):
     reader = copy.copy(reader)
     reader.spec_augment = None
     return prefetch(reader.batch(0, index) for index in range(min(reader.num_batches(0), most)))
+
+
+def _mixed_features(tasks, most):
+    """Features of a plain batch of each task together, until all tasks' are through.
+
+    Where there are several tasks, those with fewer batches begin again.
+    """
+    if len(tasks) == 1:
+        return (feats for feats, *_ in _plain_batches(tasks[0].train, most))
+    features = [[feats for feats, *_ in _plain_batches(task.train, most)] for task in tasks]
+    features = [of_task for of_task in features if of_task]
+    return (np.concatenate([of_task[i % len(of_task)] for of_task in features])
+            for i in range(max(map(len, features), default=0)))
 
 
 def _each_once(variables):

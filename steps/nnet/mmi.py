@@ -174,7 +174,7 @@ def log_own(scores, labels, chain, tolerance):
 
 
 def sequence_losses(logits, labels, weights, chain, log_priors, acwt, frame_smoothing=0.0,
-                    tolerance=0):
+                    tolerance=0, label_smoothing=0.0):
     """Sums over frames: minus the criterion, frames that are right, loss to minimise, frames.
 
     The loss is minus the criterion and frame_smoothing times the cross-entropy, which holds the
@@ -192,6 +192,9 @@ def sequence_losses(logits, labels, weights, chain, log_priors, acwt, frame_smoo
     every = tf.reduce_sum(log_total(tf.transpose(scores, [1, 0, 2]), tf.constant(chain.start),
                                     tf.constant(chain.matrix)))
     cross_entropy = -tf.reduce_sum(weights * right)
+    if label_smoothing:
+        even = -tf.reduce_sum(weights * tf.reduce_mean(log_post, -1))
+        cross_entropy += label_smoothing * (even - cross_entropy)
     hits = tf.reduce_sum(weights * tf.cast(right >= tf.reduce_max(log_post, -1), tf.float32))
     return tf.stack([every - own, hits, every - own + frame_smoothing * cross_entropy,
                      tf.reduce_sum(weights)])
@@ -214,7 +217,7 @@ class MmiLearner(Learner):
 
     def _forward(self, batches):
         return [sequence_losses(task.layer(self.trunk(feats, training=True)), labels, weights,
-                                **self.losses)
+                                label_smoothing=self.options.label_smoothing, **self.losses)
                 for task, (feats, labels, weights) in zip(self.tasks, batches, strict=True)]
 
     def _measure(self, task, feats, labels, weights):

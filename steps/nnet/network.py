@@ -119,6 +119,14 @@ def read_network(directory):
     return Network(load_model(directory / "final.keras"), config, log_priors)
 
 
+def read_keras_network(directory):
+    """The Network of a directory; UserError if it is a LiteRT model, which has no layers."""
+    if is_compiled(directory):
+        raise UserError(directory, "is a LiteRT model, which has no layers to learn or to show",
+                        "take the network it was made of")
+    return read_network(directory)
+
+
 def log_of_priors(priors):
     """float32 (num_pdfs,) of what read_priors() gives, from a floor on."""
     return np.log(np.maximum(priors, PRIOR_FLOOR)).astype(np.float32)

@@ -18,8 +18,14 @@ class Options:
     clip_norm: float = 5.0
     label_smoothing: float = 0.0
     soft_weight: float = 0.5
+    soft_temperature: float = 1.0
     patience: int = 5
     average: int = 3
     average_of: str = "best"
     checkpoint_minutes: float = 2.0
     xla: bool = True
+
+    def of_frames(self):
+        """The part of frame_losses()."""
+        return {"label_smoothing": self.label_smoothing, "soft_weight": self.soft_weight,
+                "soft_temperature": self.soft_temperature}

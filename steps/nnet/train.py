@@ -52,7 +52,8 @@ def main(argv=None):
         return workers.run(step, args.dir)
     language = training.LanguageData(args, args.data, args.alidir,
                                      workers.scratch_of(args, checkpoints))
-    soft = read_soft_targets(args.soft_targets, language, sizes["subsampling"])
+    soft, options.soft_temperature = read_soft_targets(args.soft_targets, language,
+                                                       sizes["subsampling"])
 
     from steps.nnet.architectures import add_output
     from steps.nnet.tf import devices, seed
@@ -77,9 +78,10 @@ def main(argv=None):
 
 
 def read_soft_targets(directory, language, subsampling):
-    """{utt: "path:offset"} of a directory's soft targets, for all the training data; or None."""
+    """{utt: "path:offset"} of a directory's soft targets, for all the training data, or None;
+    and their temperature."""
     if not directory:
-        return None
+        return None, 1.0
     path, about = Path(directory) / "post.scp", Path(directory) / "post.json"
     for needed in (path, about):
         if not needed.is_file():
@@ -95,7 +97,7 @@ def read_soft_targets(directory, language, subsampling):
         if utt not in table:
             raise UserError(path, f"has no {utt}",
                             "run steps/nnet/compute_posteriors.py on all the training data")
-    return table
+    return table, float(found["temperature"])
 
 
 if __name__ == "__main__":

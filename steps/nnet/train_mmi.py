@@ -26,10 +26,10 @@ from pathlib import Path
 
 from steps.nnet import training
 from steps.nnet.jobs import read_front_end
-from steps.nnet.network import FILES, read_network, read_priors
+from steps.nnet.network import FILES, read_keras_network, read_priors
 from steps.nnet.options import Options
 from utils.option_types import above_zero, count, share_of, zero_or_more
-from utils.step import Step, UserError, log
+from utils.step import Step, UserError, log, read_done
 
 DEFAULTS = Options(num_epochs=2, learning_rate=5e-4, average=1)
 
@@ -57,6 +57,7 @@ def main(argv=None):
         return 0
     if args.backoff == 0:
         raise UserError("--backoff", "is 0", "some of it lets chunks begin anywhere")
+    check_held_out(args)
     checkpoints, options = training.checkpoints_of(step), training.trainer_options(args)
 
     from steps.nnet.architectures import output_of
@@ -64,7 +65,7 @@ def main(argv=None):
     from steps.nnet.tf import devices, keras, seed
     from steps.nnet.trainer import Task, Trainer
     seed(args.seed)
-    network = read_network(args.network)
+    network = read_keras_network(args.network)
     language = training.LanguageData(args, args.data, args.alidir, checkpoints,
                                      read_front_end(args.network))
     training.check_tree(args.alidir, args.network,
@@ -87,6 +88,17 @@ def main(argv=None):
                        trainer.rows)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return step.finish(f"{args.dir}: {training.summary_of(trainer.rows)}")
+
+
+def check_held_out(args):
+    """Warns if the network has learnt from what is held out here, which then chooses nothing."""
+    for done in read_done(args.network).values():
+        first = done["options"]
+        told = [f"--{name.replace('_', '-')} {first[name]:g}" for name in ("held_out", "seed")
+                if first.get(name, getattr(args, name)) != getattr(args, name)]
+        if args.held_out and told:
+            log(f"WARNING: {args.network} was trained with {' '.join(told)}, so it knows what is "
+                "held out here; say the same")
 
 
 if __name__ == "__main__":

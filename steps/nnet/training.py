@@ -206,8 +206,10 @@ class LanguageData:
                 raise UserError(f"--held-out {args.held_out:g}", error.line) from None
         self.feat_dim = FeaturePipeline(self.data, self.front_end).raw_dim
         self.frame_shift = self.front_end["feats"].get("frame_shift", 0.01)
-        log(f"{data}: {len(self.train_utts)} utterances to train on, {len(self.valid_utts)} of "
-            "other speakers held out")
+        heard, held = ({self.data.utt2spk[utt] for utt in utts}
+                       for utts in (self.train_utts, self.valid_utts))
+        log(f"{data}: {len(self.train_utts)} utterances to train on, {len(self.valid_utts)}"
+            f"{' of other speakers' if held.isdisjoint(heard) else ''} held out")
 
     def readers(self, left, right, subsampling, batch_size, soft_targets=None):
         """ChunkReaders to train with and to validate with (None if nothing is held out)."""

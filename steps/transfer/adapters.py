@@ -1,6 +1,6 @@
 """Small additions to a network that alone are learnt for a target: LoRA, LHUC, a linear input.
 
-    kinds = parse("lora=8 lhuc lin")
+    kinds = layer_plan.parse_adapters("lora=8 lhuc lin")
     adapted = insert(model, kinds, whole={"output"})     # the same function as model, at first
     ...train what is new...
     merged = merge(adapted)                              # an ordinary network
@@ -24,7 +24,6 @@ from steps.nnet.tf import keras
 from steps.transfer import graft
 from utils.step import UserError, write_atomic
 
-KINDS = ("lora", "lhuc", "lin")
 WITH_LORA = (keras.layers.Dense, keras.layers.Conv2D, Recurrence)
 
 
@@ -43,18 +42,6 @@ class LinearInput(keras.layers.Layer):
 
     def compute_output_shape(self, shape):
         return shape
-
-
-def parse(text):
-    """{"lora": 8, "lhuc": 1, "lin": 1} of "lora=8 lhuc lin"."""
-    kinds = {}
-    for item in text.split():
-        name, _, value = item.partition("=")
-        if name not in KINDS or (name == "lora") != value.isdigit() or value == "0":
-            raise UserError(f"--adapters {item}", "is no adapter",
-                            "any of 'lora=RANK lhuc lin', such as 'lora=8 lhuc'")
-        kinds[name] = int(value or 1)
-    return kinds
 
 
 def insert(model, kinds, whole=()):

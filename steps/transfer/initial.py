@@ -86,6 +86,8 @@ def front_end_for(source, data, other_features=False):
 def check_same_tree(source, tree_dir):
     """UserError unless a directory's pdfs are the source's own."""
     mine, other = (Path(d) / "tree" for d in (source.path, tree_dir))
+    if not other.is_file():
+        raise UserError(other, "no such file", "align first: steps/nnet/align.py with the source")
     if mine.read_bytes() != other.read_bytes():
         raise UserError(other, f"is another tree than {mine}",
                         "--output map or new; copy is for alignments by the source's own tree")

@@ -114,7 +114,7 @@ def sounds_of(phones, kind="auto", table=None, letters=None, silences=None, wher
 
 
 def _sound(phone, base, kind, table, letters, silences):
-    said = table.get(phone, table.get(base))
+    said = table.get(_nfc(phone), table.get(_nfc(base)))
     if said is not None:
         return Sound("", kind=not_speech(said)) if not_speech(said) else clean(said)
     other = not_speech(base) if silences is None else silences.get(phone)
@@ -192,7 +192,11 @@ def read_table(path):
         fields = line.split()
         if len(fields) != 2:
             raise UserError(f"{path}:{number}", f"expected `symbol IPA`, found {line!r}")
-        if fields[0] in table:
+        if _nfc(fields[0]) in table:
             raise UserError(f"{path}:{number}", f"{fields[0]} is here twice")
-        table[unicodedata.normalize("NFC", fields[0])] = fields[1]
+        table[_nfc(fields[0])] = fields[1]
     return table
+
+
+def _nfc(symbol):
+    return unicodedata.normalize("NFC", symbol)

@@ -10,6 +10,8 @@ from fnmatch import fnmatchcase
 from utils.step import UserError
 
 HIDDEN_FACTOR = 1.0       # learning rate of copied layers, times that of new ones
+SOURCE_OUTPUT = "source_output"      # how the source's own output layer is called, as a teacher's
+ADAPTERS = ("lora", "lhuc", "lin")
 COLUMNS = ("layer", "state", "shape", "factor", "trained")
 
 
@@ -72,8 +74,8 @@ def make_plan(layers, patterns=(), batchnorm="train", hidden=HIDDEN_FACTOR):
     """A Row for each Layer.
 
     patterns   (glob, factor) pairs, of which the last that matches counts
-    batchnorm  "train": gamma, beta and statistics where the factor is not 0; "adapt": only the
-               statistics, everywhere; "keep": nothing
+    batchnorm  of copied layers. "train": gamma, beta and statistics where the factor is not 0;
+               "adapt": only the statistics, everywhere; "keep": nothing
     hidden     factor of copied layers that no glob matches; of all others it is 1
     """
     names = [layer.name for layer in layers]
@@ -85,10 +87,11 @@ def make_plan(layers, patterns=(), batchnorm="train", hidden=HIDDEN_FACTOR):
     for layer in layers:
         factor = hidden if layer.state == "copied" else 1.0
         factor = ([factor] + [f for p, f in patterns if _matches(layer.name, p)])[-1]
-        if layer.batchnorm and batchnorm != "train":
+        mode = batchnorm if layer.state == "copied" else "train"
+        if layer.batchnorm and mode != "train":
             factor = 0.0
         rows.append(Row(layer, factor, layer.batchnorm and (
-            batchnorm == "adapt" or (batchnorm == "train" and factor > 0))))
+            mode == "adapt" or (mode == "train" and factor > 0))))
     return rows
 
 
@@ -119,6 +122,19 @@ def parse_new_layers(text):
     return sizes
 
 
+def parse_adapters(text):
+    """{"lora": 8, "lhuc": 1, "lin": 1} of "lora=8 lhuc lin"."""
+    kinds = {}
+    for item in text.split():
+        name, equals, value = item.partition("=")
+        rank = int(value) if value.isascii() and value.isdigit() else 0
+        if name not in ADAPTERS or (name == "lora" and not rank) or (name != "lora" and equals):
+            raise UserError(f"--adapters {item}", "is no adapter",
+                            "any of 'lora=RANK lhuc lin', such as 'lora=8 lhuc'")
+        kinds[name] = rank or 1
+    return kinds
+
+
 def groups_of(names):
     """What layers' names begin with, each once: input, tdnn1, tdnn2, ... output."""
     return list(dict.fromkeys(name.split(".")[0] for name in names))
@@ -129,8 +145,8 @@ def thaw_order(rows):
 
     Copied groups of hidden layers do, from the top; all else learns at once.
     """
-    names = [row.layer.name for row in rows
-             if row.layer.state == "copied" and row.factor and row.layer.name != "output"]
+    names = [row.layer.name for row in rows if row.layer.state == "copied" and row.factor
+             and row.layer.name not in ("output", SOURCE_OUTPUT)]
     order = {group: i for i, group in enumerate(reversed(groups_of(names)))}
     return {name: order[name.split(".")[0]] for name in names}
 

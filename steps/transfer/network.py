@@ -9,7 +9,8 @@ from steps.nnet.network import load_model, read_config, read_priors, write_netwo
 from steps.nnet.size import calls
 from steps.nnet.tf import keras
 from steps.transfer import adapters, graft, layer_plan
-from steps.transfer.transfer_learner import SOURCE_OUTPUT, Teacher, row_name
+from steps.transfer.layer_plan import SOURCE_OUTPUT
+from steps.transfer.transfer_learner import Teacher, row_name
 
 FROM_SOURCE = ("final.mdl", "tree", "phones.txt", "front_end.json")
 
@@ -27,7 +28,7 @@ class Grown:
     def __init__(self, directory, source, joint, states, args):
         self.directory, self.source, self.joint, self.args = directory, source, joint, args
         self.config = read_config(directory)
-        self.kinds = adapters.parse(args.adapters)
+        self.kinds = layer_plan.parse_adapters(args.adapters)
         self.plain = self.model = load_model(directory / "final.keras")
         if self.kinds:
             self.model = adapters.insert(self.plain, self.kinds, self._whole(states))

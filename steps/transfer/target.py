@@ -34,15 +34,17 @@ def add_options(step):
         help="affine layers between the copied ones and a new output layer (default none)")
     add("--lr-factors", default="", metavar="'GLOB=FACTOR ...'",
         help="of the learning rate, by layer, the last that matches; 0 freezes (default 1, "
-             "but for copied hidden layers with --adapters 0)")
+             "but for copied layers with --adapters 0)")
     add("--unfreeze-every", type=zero_or_more, default=0.0, metavar="EPOCHS",
         help="copied hidden layers begin to learn one after the other, from the top, with so many "
-             "epochs in between (default 0, all at once)")
+             "epochs in between; their batch norms follow the target from the start (default 0, "
+             "all at once)")
     add("--batchnorm", default="train", choices=BATCHNORMS,
-        help="train: gamma, beta and statistics, where the factor is not 0; adapt: the statistics "
-             "of all; keep: nothing (default train)")
+        help="of copied layers; train: gamma, beta and statistics, where the factor is not 0; "
+             "adapt: the statistics of all; keep: nothing (default train)")
     add("--adapters", default="", metavar="'lora=RANK lhuc lin'",
-        help="learn any of these and the output layer, the rest is kept (default none)")
+        help="learn any of these and an output layer that is not copied, the rest is kept "
+             "(default none)")
     add("--distill", type=share_of, default=0.0, metavar="WEIGHT",
         help="of the loss that keeps the source's posteriors on the target's speech as they were "
              "(default 0)")
@@ -81,6 +83,11 @@ def checked_options(args):
     if args.new_layers and args.output != "new":
         raise UserError("--new-layers", f"leaves no room for --output {args.output}",
                         "a new output layer goes on new layers")
+    if args.adapters:
+        layer_plan.parse_adapters(args.adapters)
+        if args.unfreeze_every:
+            raise UserError("--unfreeze-every", "is of copied layers, which --adapters keeps as "
+                            "they are", "leave out one of them")
     if args.output == "copy":
         initial.check_same_tree(initial.Source(args.source), args.alidir)
     return training.trainer_options(args)

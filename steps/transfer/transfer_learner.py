@@ -11,9 +11,7 @@ import numpy as np
 from steps.nnet.architectures import constrain
 from steps.nnet.learner import Learner, frame_losses, steps_of_epoch
 from steps.nnet.tf import keras, tf
-from steps.transfer.layer_plan import thaw_order
-
-SOURCE_OUTPUT = "source_output"      # how the source's own output layer is called in a plan
+from steps.transfer.layer_plan import SOURCE_OUTPUT, thaw_order
 
 
 @dataclass
@@ -104,9 +102,7 @@ class TransferLearner(Learner):
             return super()._forward(batches)
         (feats, *targets), = batches
         hidden, source_hidden = self.both(feats, training=True)
-        sums = frame_losses(self.tasks[0].layer(hidden), *targets,
-                            label_smoothing=self.options.label_smoothing,
-                            soft_weight=self.options.soft_weight)
+        sums = frame_losses(self.tasks[0].layer(hidden), *targets, **self.options.of_frames())
         t, share = self.teacher.temperature, self.teacher.weight
         taught = distillation(self.teacher.layer(source_hidden),
                               self.teacher.model(feats, training=False), targets[1], t)

@@ -30,13 +30,27 @@ def test_posteriors_are_the_networks(speech, network, made):
         assert found[utt].shape == (-(-len(feats) // 3), loaded.config["num_pdfs"])
         assert np.allclose(found[utt].sum(1), 1, atol=1e-5)
         assert np.allclose(found[utt], np.exp(loaded.log_posteriors(feats)), atol=1e-5)
-    assert json.loads((made / "post.json").read_text()) == {
-        "num_pdfs": loaded.config["num_pdfs"], "subsampling": 3, "temperature": 1.0}
+    about = json.loads((made / "post.json").read_text())
+    assert about.pop("made_from")
+    assert about == {"num_pdfs": loaded.config["num_pdfs"], "subsampling": 3, "temperature": 1.0}
 
 
 def test_a_second_run_does_nothing(speech, network, made, capsys):
     compute_posteriors.main(["--nj", "2", speech.test, network, made])
     assert "up to date" in capsys.readouterr().err
+
+
+def test_another_network_is_told_from_the_first(speech, network, made, tmp_path):
+    other = tmp_path / "network"
+    shutil.copytree(network, other)
+    before = json.loads((made / "post.json").read_text())["made_from"]
+    found = set()
+    for _ in range(2):
+        compute_posteriors.main(["--nj", "1", speech.test, other, tmp_path / "post"])
+        found.add(json.loads((tmp_path / "post/post.json").read_text())["made_from"])
+        priors = (other / "priors").read_text()
+        (other / "priors").write_text(priors.replace("[ ", "[  ", 1))
+    assert len(found) == 2 and before not in found
 
 
 def test_a_higher_temperature_is_softer(speech, network, made, tmp_path, capsys):

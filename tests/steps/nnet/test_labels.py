@@ -222,6 +222,13 @@ def test_of_one_speaker_utterances_are_held_out(tmp_path, capsys):
     assert "1 speakers, so utterances are held out" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("speakers", [2, 3, 5])
+def test_of_a_few_speakers_utterances_are_held_out(tmp_path, speakers):
+    data = perturbed(tmp_path, speakers=speakers, each=60 // speakers)
+    train, valid = split_held_out(data, 0.05, 0)
+    assert len(valid) == 3 and len(train) == 3 * 57
+
+
 def test_too_much_cannot_be_held_out(tmp_path):
     with pytest.raises(UserError, match="4 utterances, of which 3 cannot be held out"):
         split_held_out(perturbed(tmp_path, speakers=2, each=2), 3, 0)

@@ -67,15 +67,16 @@ def softmax(x):
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-@pytest.mark.parametrize("soft_weight", [None, 0.0, 0.3, 1.0])
-def test_losses_are_cross_entropies_with_mixed_targets(smoothing, soft_weight):
+@pytest.mark.parametrize(("soft_weight", "temperature"), [
+    (None, 1.0), (0.0, 1.0), (0.3, 1.0), (1.0, 1.0), (0.3, 2.0)])
+def test_losses_are_cross_entropies_with_mixed_targets(smoothing, soft_weight, temperature):
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 3, (4, 6, 5)).astype(np.float32)
     labels = rng.integers(5, size=(4, 6)).astype(np.int32)
     weights = rng.integers(2, size=(4, 6)).astype(np.float32)
     targets = softmax(rng.normal(size=(4, 6, 5))).astype(np.float32)
     found = frame_losses(logits, labels, weights, None if soft_weight is None else targets,
-                         smoothing, soft_weight or 0.0).numpy()
+                         smoothing, soft_weight or 0.0, temperature).numpy()
     expected = np.zeros(4)
     for chunk in range(4):
         for frame in range(6):
@@ -84,9 +85,12 @@ def test_losses_are_cross_entropies_with_mixed_targets(smoothing, soft_weight):
             log_p = np.log(softmax(logits[chunk, frame].astype(float)))
             label = labels[chunk, frame]
             target = (1 - smoothing) * np.eye(5)[label] + smoothing / 5
+            loss = -(target * log_p).sum()
             if soft_weight is not None:
-                target = (1 - soft_weight) * target + soft_weight * targets[chunk, frame]
-            expected += [-log_p[label], log_p.argmax() == label, -(target * log_p).sum(), 1]
+                soft_p = np.log(softmax(logits[chunk, frame].astype(float) / temperature))
+                soft = -temperature ** 2 * (targets[chunk, frame] * soft_p).sum()
+                loss = (1 - soft_weight) * loss + soft_weight * soft
+            expected += [-log_p[label], log_p.argmax() == label, loss, 1]
     assert found == pytest.approx(expected, rel=1e-5)
 
 
@@ -205,6 +209,34 @@ def test_factors_are_pulled_towards_orthogonal_ones():
     before = unevenness()
     train(learner, 40, rate=1e-4)
     assert unevenness() < 1.001 < before
+
+
+def test_norms_of_several_tasks_are_of_their_batches_together():
+    learner = make_learner(2)
+    learner.tasks[1].train = OtherReader(4)
+    norm, = (layer for layer in learner.trunk.layers if layer.name == "input.batchnorm")
+    learner.estimate_norms()
+    inside = keras.Model(learner.trunk.inputs[0], norm.input)
+    heard = []
+    for index in range(4):      # the second task's two batches come twice
+        feats = [learner.tasks[0].train.batch(0, index)[0],
+                 learner.tasks[1].train.batch(0, index % 2)[0]]
+        heard.append(inside(np.concatenate(feats)).numpy())
+    assert norm.moving_mean.numpy() == pytest.approx(
+        np.mean([batch.mean((0, 1)) for batch in heard], 0), rel=1e-4, abs=1e-5)
+    assert norm.moving_variance.numpy() == pytest.approx(
+        np.mean([batch.var((0, 1)) for batch in heard], 0), rel=1e-4, abs=1e-5)
+
+
+class OtherReader(Reader):
+    """Two batches of another language, far from the first."""
+
+    def num_batches(self, epoch):
+        return 2
+
+    def batch(self, epoch, index):
+        feats, *rest = super().batch(epoch, index)
+        return (feats + 3, *rest)
 
 
 def test_norms_are_estimated_over_batches_for_the_weights_as_they_are():

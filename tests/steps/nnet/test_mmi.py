@@ -133,6 +133,18 @@ def test_losses(rng, chain):
                                   rel=1e-4)
 
 
+def test_label_smoothing_is_of_the_cross_entropy(rng, chain):
+    logits = rng.normal(0, 1, (1, NUM_OUT, NUM_PDFS)).astype(np.float32)
+    labels = rng.integers(0, NUM_PDFS, (1, NUM_OUT)).astype(np.int32)
+    weights = np.ones((1, NUM_OUT), np.float32)
+    log_post = logits - np.logaddexp.reduce(logits, 2)[..., None]
+    smooth = 0.8 * np.eye(NUM_PDFS)[labels] + 0.2 / NUM_PDFS
+    common = logits, labels, weights, chain, np.zeros(NUM_PDFS, np.float32), 0.4
+    alone = sequence_losses(*common).numpy()
+    found = sequence_losses(*common, 0.25, label_smoothing=0.2).numpy()
+    assert found[2] == pytest.approx(alone[2] - 0.25 * (smooth * log_post).sum(), rel=1e-4)
+
+
 def test_a_certain_sequence_costs_nothing():
     chain = Chain(np.full(2, 0.5, np.float32), np.full((2, 2), 0.5, np.float32))
     labels = np.array([[0, 1, 1]], np.int32)

@@ -6,7 +6,7 @@ import pytest
 from steps.nnet.architectures import ARCHITECTURES
 from steps.nnet.network import load_model, save_model
 from steps.nnet.size import context, macs_per_second
-from steps.transfer import adapters, graft
+from steps.transfer import adapters, graft, layer_plan
 from tests.steps.transfer.tiny_source import tiny_model
 from utils.step import UserError
 
@@ -28,19 +28,11 @@ def disturb(model, names):
     return count
 
 
-def test_parse():
-    assert adapters.parse("lora=8 lhuc lin") == {"lora": 8, "lhuc": 1, "lin": 1}
-    assert adapters.parse("") == {}
-    for wrong in ("lora", "lora=0", "lora=x", "lhuc=2", "prefix"):
-        with pytest.raises(UserError, match=f"--adapters {wrong}: is no adapter"):
-            adapters.parse(wrong)
-
-
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 @pytest.mark.parametrize("kinds", ["lora=2", "lhuc lin", "lora=2 lhuc lin"])
 def test_inserted_nothing_changes_and_merged_all_stays(arch, kinds, tmp_path):
     model, left, right = tiny_model(arch)
-    adapted = adapters.insert(model, adapters.parse(kinds), ["output"])
+    adapted = adapters.insert(model, layer_plan.parse_adapters(kinds), ["output"])
     assert np.array_equal(run(adapted), run(model))
     assert disturb(adapted, {"lora_kernel_a", "lora_kernel_b", "r", "w"}) >= 3
     assert np.abs(run(adapted) - run(model)).max() > 0.01
@@ -53,7 +45,7 @@ def test_inserted_nothing_changes_and_merged_all_stays(arch, kinds, tmp_path):
     assert macs_per_second(again, 0.01) > 0
     assert all(layer.trainable for layer in again.layers)
     # Adapted again: names do not meet.
-    twice = adapters.insert(again, adapters.parse(kinds), ["output"])
+    twice = adapters.insert(again, layer_plan.parse_adapters(kinds), ["output"])
     assert np.array_equal(run(twice), run(merged))
 
 

@@ -3,8 +3,10 @@
 import pytest
 
 from steps.transfer.layer_plan import (
+    SOURCE_OUTPUT,
     Layer,
     make_plan,
+    parse_adapters,
     parse_factors,
     parse_new_layers,
     states_of,
@@ -88,3 +90,25 @@ def test_table():
     assert lines[1].split() == ["input.affine", "copied", "3x4", "4", "0", "no"]
     assert lines[-1].split() == ["output", "new", "4x9", "9", "1", "yes"]
     assert len({line.index("co") if "co" in line else line.index("new") for line in lines[1:]}) == 1
+
+
+def test_the_output_layer_of_a_teacher_learns_at_once():
+    rows = make_plan([*layers(), Layer(SOURCE_OUTPUT, ((4, 7), (7,)))])
+    assert thaw_order(rows) == thaw_order(make_plan(layers()))
+
+
+@pytest.mark.parametrize("mode", ["adapt", "keep"])
+def test_batch_norms_that_are_not_copied_learn_all_the_same(mode):
+    rows = {row.layer.name: row for row in make_plan(
+        layers({"tdnn1.batchnorm": "reset"}), batchnorm=mode)}
+    assert (rows["tdnn1.batchnorm"].factor, rows["tdnn1.batchnorm"].statistics) == (1.0, True)
+    assert rows["input.batchnorm"].factor == 0
+
+
+def test_adapters():
+    assert parse_adapters("lora=8 lhuc lin") == {"lora": 8, "lhuc": 1, "lin": 1}
+    assert parse_adapters("") == {}
+    for wrong in ("lora", "lora=0", "lora=00", "lora=\u00b2", "lora=x", "lhuc=2", "lhuc=x",
+                  "lin=", "prefix"):
+        with pytest.raises(UserError, match=f"--adapters {wrong}: is no adapter"):
+            parse_adapters(wrong)

@@ -10,7 +10,6 @@ from steps.nnet.options import Options
 from steps.nnet.tf import keras, seed
 from steps.transfer import adapters, graft, layer_plan
 from steps.transfer.transfer_learner import (
-    SOURCE_OUTPUT,
     Teacher,
     TransferLearner,
     distillation,
@@ -43,7 +42,7 @@ def setup(factors="", arch="tdnn", kinds="", batchnorm="train", weight=0.0, plai
     source, left, right = tiny_model(arch)
     model, joint = graft.graft(source, 5)
     if kinds:
-        model = adapters.insert(model, adapters.parse(kinds), ["output"])
+        model = adapters.insert(model, layer_plan.parse_adapters(kinds), ["output"])
     output = graft.output_of(model)
     trunk = keras.Model(model.inputs[0], output.input, name=arch)
     teacher = None
@@ -58,7 +57,7 @@ def setup(factors="", arch="tdnn", kinds="", batchnorm="train", weight=0.0, plai
             state = "new" if new else "copied"
             layers.append(layer_plan.Layer(name, (), state, graft.is_batchnorm(layer)))
     if teacher:
-        layers.append(layer_plan.Layer(SOURCE_OUTPUT, ()))
+        layers.append(layer_plan.Layer(layer_plan.SOURCE_OUTPUT, ()))
     rows = layer_plan.make_plan(layers, layer_plan.parse_factors(factors), batchnorm,
                                 0.0 if kinds else 0.25)
     reader = Reader(left + right)
