@@ -1,5 +1,7 @@
 """What is said of a network, held against counts by hand."""
 
+import shutil
+
 import pytest
 
 from steps.nnet import info
@@ -29,6 +31,13 @@ def test_a_network(network, capsys):
     out = capsys.readouterr().out
     assert out.startswith("dnn: 0.0") and "context 5 + 5 frames" in out
     assert "hidden_dim=64" in out and "dnn1.affine" in out
+
+
+def test_a_litert_model_has_no_layers(network, tmp_path):
+    shutil.copytree(network, tmp_path / "int8")
+    (tmp_path / "int8/final.keras").rename(tmp_path / "int8/model.tflite")
+    with pytest.raises(UserError, match="int8: is a LiteRT model"):
+        info.main([tmp_path / "int8"])
 
 
 @pytest.mark.parametrize("arguments, message", [

@@ -99,6 +99,10 @@ def test_bad_input_is_named_and_leaves_nothing(models, tmp_path):
                          tmp_path / "map"])
     with pytest.raises(UserError, match="--temperature: is 0"):
         map_phones.main(["--temperature", 0, source, target, tmp_path / "map"])
+    with pytest.raises(UserError, match="tree: is another tree than"):
+        map_phones.main(["--alidir", source, source, target, tmp_path / "map"])
+    with pytest.raises(UserError, match=r"nowhere/tree: no such file .*align first"):
+        map_phones.main(["--alidir", tmp_path / "nowhere", source, target, tmp_path / "map"])
     with pytest.raises(UserError, match="x/tree: no such file"):
         (tmp_path / "x").mkdir()
         shutil.copy(source / "phones.txt", tmp_path / "x")

@@ -185,6 +185,7 @@ def test_options_that_do_not_go_together(speech, mono_ali, source, tmp_path):
             (["--new-layers", "num=1", "--output", "copy"], "leaves no room for --output copy"),
             (["--lr-factors", "*=0"], "nothing is left to learn"),
             (["--adapters", "prompt"], "is no adapter"),
+            (["--adapters", "lhuc", "--unfreeze-every", "1"], "--unfreeze-every: is of copied"),
             (["--copy-to", "lstm1"], "there is no such layer")):
         with pytest.raises(UserError, match=message):
             run(speech, mono_ali, source, tmp_path / "x", *options)
@@ -192,6 +193,8 @@ def test_options_that_do_not_go_together(speech, mono_ali, source, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"empty/final\.keras: no such file"):
         run(speech, mono_ali, tmp_path / "empty", tmp_path / "x")
+    with pytest.raises(UserError, match=r"empty/tree: no such file .*align first"):
+        run(speech, tmp_path / "empty", source, tmp_path / "x", "--output", "copy")
 
 
 def test_other_features(speech, mono_ali, source, tmp_path):
