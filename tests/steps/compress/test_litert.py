@@ -8,7 +8,7 @@ from steps.compress.litert import export
 from steps.nnet.architectures import ARCHITECTURES
 from steps.nnet.litert import LiteRtModel
 from steps.nnet.tf import keras
-from steps.transfer import adapters, graft
+from steps.transfer import adapters, graft, layer_plan
 from tests.steps.transfer.tiny_source import tiny_model
 from utils.step import UserError
 
@@ -84,7 +84,7 @@ def test_a_pruned_weight_stays_zero():
 def test_merged_adapters_and_new_layers_are_exported():
     model, left, right = tiny_model("tdnn")
     grown, _ = graft.graft(model, 5, {"hidden_dim": 8, "num": 1})
-    adapted = adapters.insert(grown, adapters.parse("lora=2 lhuc lin"), ["output"])
+    adapted = adapters.insert(grown, layer_plan.parse_adapters("lora=2 lhuc lin"), ["output"])
     rng = np.random.default_rng(2)
     for variable in adapted.trainable_variables:
         variable.assign(np.asarray(variable) + 0.1 * rng.normal(size=variable.shape))

@@ -76,7 +76,7 @@ def test_a_worker_is_killed_and_then_two_learn_as_one_does(speech, mono_ali):
 def test_rows_of_workers_are_the_batch(speech, mono_ali, tmp_path):
     step = Step(train.__file__, "")
     training.add_options(step)
-    args = step.parse(["--chunk-frames", "60"])
+    args = step.parse(["--chunk-frames", "60", "--held-out", "0.2"])
     language = training.LanguageData(args, speech.train, mono_ali, tmp_path)
     whole, parts = [], [[], [], []]
     for rows, worker in ((whole, None), *((part, n) for n, part in enumerate(parts))):
