@@ -12,6 +12,7 @@ Phone 0 stands where the window reaches beyond the utterance.
 """
 
 import json
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,23 @@ from utils.data.tables import read_lines
 from utils.step import UserError, write_atomic
 
 PDF_CLASS = -1   # as in Kaldi; also the last column where a window is followed by its pdf class
+
+
+def same_tree(directory, other):
+    """Whether the pdfs of two model, alignment or network directories are the same."""
+    return (Path(directory) / "tree").read_bytes() == (Path(other) / "tree").read_bytes()
+
+
+def check_same_tree(directory, other, align, otherwise):
+    """UserError unless a directory has a tree, and it is that of another.
+
+    align      what to do if there is none;  otherwise  if it is another tree
+    """
+    tree = Path(directory) / "tree"
+    if not tree.is_file():
+        raise UserError(tree, "no such file", align)
+    if not same_tree(directory, other):
+        raise UserError(tree, f"is another tree than {Path(other) / 'tree'}", otherwise)
 
 
 class Leaf(NamedTuple):

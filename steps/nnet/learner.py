@@ -101,7 +101,7 @@ class Learner:
         """Posteriors averaged over training data, float64 (num_pdfs,) (Manohar et al. 2015)."""
         run = tf.function(partial(self._posteriors, task))   # XLA would take longer to compile it
         total = 0.0
-        for feats, _, weights, *_ in _plain_batches(task.train, PRIOR_BATCHES):
+        for (feats, _, weights, *_), in _plain_batches([task], PRIOR_BATCHES):
             total = total + run(feats, weights).numpy().astype(np.float64)
         total = self.total(total)
         return total / total.sum()
@@ -124,8 +124,8 @@ class Learner:
             norm.momentum = 0.0          # then what moves is the batch's own
         run = tf.function(lambda feats: self.trunk(feats, training=True) is None)
         total = 0.0
-        for feats in _mixed_features(self.tasks, NORM_BATCHES):
-            run(feats)
+        for batches in _plain_batches(self.tasks, NORM_BATCHES):
+            run(np.concatenate([feats for feats, *_ in batches]))
             total = total + np.concatenate(
                 [[1.0], *(v.numpy().astype(np.float64) for v in statistics)])
         for norm, momentum in zip(norms, momenta, strict=True):
@@ -161,8 +161,7 @@ class Learner:
         feats = [batch[0] for batch in batches]
         hidden = self.trunk(feats[0] if len(feats) == 1 else tf.concat(feats, 0), training=True)
         parts = [hidden] if len(feats) == 1 else tf.split(hidden, [f.shape[0] for f in feats])
-        return [frame_losses(task.layer(part), *batch[1:],
-                             **self.options.of_frames())
+        return [frame_losses(task.layer(part), *batch[1:], **self.options.of_frames())
                 for task, part, batch in zip(self.tasks, parts, batches, strict=True)]
 
     def _measure(self, task, feats, labels, weights):
@@ -227,24 +226,18 @@ def make_optimizer(options):
     return optimizer
 
 
-def _plain_batches(reader, most):
-    """Some batches of training data from which nothing is erased."""
-    reader = copy.copy(reader)
-    reader.spec_augment = None
-    return prefetch(reader.batch(0, index) for index in range(min(reader.num_batches(0), most)))
+def _plain_batches(tasks, most):
+    """Some batches of training data from which nothing is erased, a list with one of each task.
 
-
-def _mixed_features(tasks, most):
-    """Features of a plain batch of each task together, until all tasks' are through.
-
-    Where there are several tasks, those with fewer batches begin again.
+    They end with the task that has the most; those with fewer begin again.
     """
-    if len(tasks) == 1:
-        return (feats for feats, *_ in _plain_batches(tasks[0].train, most))
-    features = [[feats for feats, *_ in _plain_batches(task.train, most)] for task in tasks]
-    features = [of_task for of_task in features if of_task]
-    return (np.concatenate([of_task[i % len(of_task)] for of_task in features])
-            for i in range(max(map(len, features), default=0)))
+    readers = [copy.copy(task.train) for task in tasks]
+    for reader in readers:
+        reader.spec_augment = None
+    counts = [min(reader.num_batches(0), most) for reader in readers]
+    return prefetch([reader.batch(0, index % count)
+                     for reader, count in zip(readers, counts, strict=True)]
+                    for index in range(max(counts)))
 
 
 def _each_once(variables):

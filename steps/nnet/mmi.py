@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steps.nnet.learner import Learner
+from steps.nnet.learner import Learner, frame_losses
 from steps.nnet.tf import tf
 
 
@@ -164,12 +164,11 @@ def log_own(scores, labels, chain, tolerance):
     pdfs = tf.gather(labels, tf.argmax(aligned, 1), batch_dims=1)      # batch, num_runs
     # Within `tolerance` frames of a frame that is aligned to it.
     allowed = tf.nn.max_pool1d(aligned, 2 * tolerance + 1, 1, "SAME")
-    of_runs = tf.einsum("btp,brp->tbr", scores, tf.one_hot(pdfs, num_pdfs))
-    of_runs = tf.where(tf.transpose(allowed, [1, 0, 2]) > 0, of_runs, NEVER)
+    of_runs = tf.where(allowed > 0, tf.gather(scores, pdfs, axis=2, batch_dims=1), NEVER)
     matrix = tf.reshape(tf.math.log(chain.matrix), [-1])
     before = tf.pad(pdfs[:, :-1], [[0, 0], [1, 0]])
     return tf.gather(tf.math.log(chain.start), labels[:, 0]) + log_in_order(
-        of_runs, tf.gather(matrix, pdfs * num_pdfs + pdfs),
+        tf.transpose(of_runs, [1, 0, 2]), tf.gather(matrix, pdfs * num_pdfs + pdfs),
         tf.gather(matrix, before * num_pdfs + pdfs), runs[:, -1])
 
 
@@ -185,19 +184,13 @@ def sequence_losses(logits, labels, weights, chain, log_priors, acwt, frame_smoo
     returns  float32 (4,)
     """
     log_post = tf.nn.log_softmax(tf.cast(logits, tf.float32))
-    one_hot = tf.one_hot(labels, log_post.shape[-1])
-    right = tf.reduce_sum(log_post * one_hot, -1)
     scores = acwt * weights[..., None] * (log_post - log_priors)
     own = tf.reduce_sum(log_own(scores, labels, chain, tolerance))
     every = tf.reduce_sum(log_total(tf.transpose(scores, [1, 0, 2]), tf.constant(chain.start),
                                     tf.constant(chain.matrix)))
-    cross_entropy = -tf.reduce_sum(weights * right)
-    if label_smoothing:
-        even = -tf.reduce_sum(weights * tf.reduce_mean(log_post, -1))
-        cross_entropy += label_smoothing * (even - cross_entropy)
-    hits = tf.reduce_sum(weights * tf.cast(right >= tf.reduce_max(log_post, -1), tf.float32))
-    return tf.stack([every - own, hits, every - own + frame_smoothing * cross_entropy,
-                     tf.reduce_sum(weights)])
+    _, hits, cross_entropy, frames = tf.unstack(
+        frame_losses(logits, labels, weights, label_smoothing=label_smoothing))
+    return tf.stack([every - own, hits, every - own + frame_smoothing * cross_entropy, frames])
 
 
 class MmiLearner(Learner):

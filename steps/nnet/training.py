@@ -6,6 +6,7 @@ import shutil
 from dataclasses import fields
 from pathlib import Path
 
+from steps.hmm.tree import same_tree
 from steps.nnet.options import Options
 from steps.nnet.progress import draw, loss_of, write_log
 from utils.data.datadir import DataDir
@@ -108,8 +109,7 @@ def check_inputs(data, alidir):
 
 def check_tree(alidir, network, same_pdfs=True):
     """UserError unless alignments have a network's tree; same_pdfs: and as many pdfs as it has."""
-    if not same_pdfs or (Path(alidir) / "tree").read_bytes() \
-            != (Path(network) / "tree").read_bytes():
+    if not same_pdfs or not same_tree(alidir, network):
         raise UserError(f"{alidir}/tree", f"is not the tree of {network}",
                         "align with that network, or with the system it was trained on")
 

@@ -96,12 +96,12 @@ class Recogniser:
         stats   of the file's speaker, of statistics(); None: the file is all there is of him or her
         raises  AudioError for a file that cannot be used
         """
-        segments, at, own = [], 0, 0.0
+        segments, at, known = [], 0, 0.0
         for samples, first, feats in self._windows(path):
             before = time.process_time()
             if len(feats):
-                own = own + accumulate(feats)
-                feats = apply_cmvn(feats, self.front_end, own if stats is None else stats)
+                known = known + accumulate(feats) if stats is None else stats
+                feats = apply_cmvn(feats, self.front_end, known)
                 feats = in_context(feats, self.front_end)
             self._spend("features", before)
             if len(feats):

@@ -83,16 +83,6 @@ def front_end_for(source, data, other_features=False):
     return front_end
 
 
-def check_same_tree(source, tree_dir):
-    """UserError unless a directory's pdfs are the source's own."""
-    mine, other = (Path(d) / "tree" for d in (source.path, tree_dir))
-    if not other.is_file():
-        raise UserError(other, "no such file", "align first: steps/nnet/align.py with the source")
-    if mine.read_bytes() != other.read_bytes():
-        raise UserError(other, f"is another tree than {mine}",
-                        "--output map or new; copy is for alignments by the source's own tree")
-
-
 def dense_pdf_map(directory, num_target, num_source):
     """float32 (num_target, num_source) of steps/transfer/map_phones.py, rows sum to 1."""
     matrix = read_pdf_map(directory).toarray()

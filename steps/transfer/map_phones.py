@@ -19,6 +19,7 @@ e.g. steps/transfer/map_phones.py exp/en/tdnn exp/mb/mono exp/mb/map
 from pathlib import Path
 from types import SimpleNamespace
 
+from steps.hmm.tree import check_same_tree
 from utils.lang.langdir import LangDir, read_symbols
 from utils.step import Step, UserError, log, positive, write_atomic
 
@@ -89,21 +90,12 @@ def check(args):
         if not Path(path).is_file():
             raise UserError(path, "no such table")
     if args.alidir:
-        check_alignments(args)
+        check_same_tree(args.alidir, args.target, "align first: steps/hmm/align.py",
+                        "give alignments by the target's own system, or none")
     if args.temperature <= 0:
         raise UserError("--temperature", f"is {args.temperature:g}, expected more than 0")
     if args.espeak_voice and not args.lang:
         raise UserError("--espeak-voice", "needs words to learn the letters from", "give --lang")
-
-
-def check_alignments(args):
-    """UserError unless alignments are of the target's tree, by which their windows are asked."""
-    trees = [Path(d) / "tree" for d in (args.alidir, args.target)]
-    if not trees[0].is_file():
-        raise UserError(trees[0], "no such file", "align first: steps/hmm/align.py")
-    if trees[0].read_bytes() != trees[1].read_bytes():
-        raise UserError(trees[0], f"is another tree than {trees[1]}",
-                        "give alignments by the target's own system, or none")
 
 
 def side_of(directory, kind, table, lang="", voice=""):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from steps.hmm.tree import check_same_tree
 from steps.nnet import training
 from steps.transfer.initial import Source, dense_pdf_map
 from utils.option_types import share_or_one
@@ -68,8 +69,8 @@ def check_alike(args, a, b):
         if a.config[key] != b.config[key]:
             raise UserError(f"{b.path}/config.json", f"{key} is {b.config[key]}, in {a.path} "
                             f"{a.config[key]}", "mix networks of the same features and subsampling")
-    if not args.pdf_map and (a.path / "tree").read_bytes() != (b.path / "tree").read_bytes():
-        raise UserError(b.path / "tree", f"is another tree than {a.path}/tree",
+    if not args.pdf_map:
+        check_same_tree(b.path, a.path, "train the network again",
                         "map A's pdfs with --pdf-map, by steps/transfer/map_phones.py")
 
 

@@ -9,7 +9,6 @@ from steps.nnet.network import load_model, read_config, read_priors, write_netwo
 from steps.nnet.size import calls
 from steps.nnet.tf import keras
 from steps.transfer import adapters, graft, layer_plan
-from steps.transfer.layer_plan import SOURCE_OUTPUT
 from steps.transfer.transfer_learner import Teacher, row_name
 
 FROM_SOURCE = ("final.mdl", "tree", "phones.txt", "front_end.json")
@@ -121,7 +120,7 @@ class Grown:
                                                graft.is_batchnorm(layer)))
         if self.teacher:
             shapes = tuple(tuple(v.shape) for v in self.teacher.layer.weights)
-            layers.append(layer_plan.Layer(SOURCE_OUTPUT, shapes))
+            layers.append(layer_plan.Layer(layer_plan.SOURCE_OUTPUT, shapes))
         hidden, patterns = layer_plan.HIDDEN_FACTOR, [("output", 1.0)]
         if self.kinds:
             hidden, patterns = 0.0, []

@@ -3,21 +3,19 @@
 import json
 from pathlib import Path
 
+from steps.hmm.tree import check_same_tree
 from steps.nnet.progress import loss_of
 from utils.step import UserError, log
 
 
 def scratch_loss(directory, tree_dir):
     """Held-out loss of a network that was trained on the target alone; None if it held out none."""
-    directory = Path(directory)
-    for path in (directory / "train.log.jsonl", directory / "tree"):
-        if not path.is_file():
-            raise UserError(path, "no such file", "--scratch is a network of steps/nnet/train.py")
-    if (directory / "tree").read_bytes() != (Path(tree_dir) / "tree").read_bytes():
-        raise UserError(directory / "tree", f"is another tree than {tree_dir}/tree",
-                        "losses of different pdfs cannot be compared")
-    rows = [json.loads(line) for line in
-            (directory / "train.log.jsonl").read_text("utf-8").splitlines()]
+    path = Path(directory) / "train.log.jsonl"
+    wanted = "--scratch is a network of steps/nnet/train.py"
+    if not path.is_file():
+        raise UserError(path, "no such file", wanted)
+    check_same_tree(directory, tree_dir, wanted, "losses of different pdfs cannot be compared")
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     if not rows or rows[0]["valid_loss"] is None:
         log(f"{directory}: held no speakers out, so there is nothing to compare with")
         return None

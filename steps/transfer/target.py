@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from steps.hmm.tree import check_same_tree
 from steps.nnet import training
 from steps.nnet.network import FILES
 from steps.nnet.options import Options
@@ -89,7 +90,9 @@ def checked_options(args):
             raise UserError("--unfreeze-every", "is of copied layers, which --adapters keeps as "
                             "they are", "leave out one of them")
     if args.output == "copy":
-        initial.check_same_tree(initial.Source(args.source), args.alidir)
+        check_same_tree(args.alidir, initial.Source(args.source).path,
+                        "align first: steps/nnet/align.py with the source",
+                        "--output map or new; copy is for alignments by the source's own tree")
     return training.trainer_options(args)
 
 
