@@ -54,6 +54,7 @@ COMMANDS = """
 utils/data/combine_data.py new/both data/fr/dev data/fr/test
 utils/data/get_utt2dur.py new/both
 steps/features/compute_vad.py new/both
+steps/features/paste_feats.py data/fr/dev data/fr/nnet/dev new/joined
 utils/data/import_corpus.py --table new/table.tsv corpus/fr new/raw
 utils/data/normalise_text.py egs/TEMPLATE/conf/normalise.tsv new/both new/normal
 utils/data/perturb_noise.py data/fr/dev new/noise

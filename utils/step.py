@@ -131,6 +131,10 @@ class Step:
         options = {k: v for k, v in sorted(vars(self.args).items()) if k not in NOT_FINGERPRINTED}
         return json.loads(json.dumps(options, default=str))
 
+    def key(self):
+        """A hash of what the result is made from, once up_to_date() has looked at it."""
+        return key_of(self.options(), self.inputs)
+
     def up_to_date(self, directory, inputs):
         """True, and says so, if <directory>/.done tells of this step with these options and inputs.
 
@@ -244,6 +248,12 @@ def fingerprint(paths):
         else:
             result[str(path)] = f"{status.st_size}-{status.st_mtime_ns}"
     return result
+
+
+def key_of(options, inputs):
+    """A hash of options and of a fingerprint() of inputs; the same where the result would be."""
+    text = json.dumps([options, inputs], sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
 def check_no_file(directory):

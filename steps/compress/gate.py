@@ -19,12 +19,20 @@ import shutil
 import sys
 from pathlib import Path
 
-from steps.nnet.training import key_of
 from steps.score.compare_wer import check_same_references
 from steps.score.wer import read_errors, read_summary
 from utils.json_file import read_json
 from utils.option_types import zero_or_more
-from utils.step import ROOT, UserError, fingerprint, log, positive, read_done, run_command
+from utils.step import (
+    ROOT,
+    UserError,
+    fingerprint,
+    key_of,
+    log,
+    positive,
+    read_done,
+    run_command,
+)
 
 OPTIONS = {"dev", "graph", "baseline", "max_wer_rise", "no_gate", "nj", "cmd"}
 # Options of decode.py and of score.py that are taken over from the baseline.

@@ -19,7 +19,7 @@ from steps.nnet import training
 from steps.nnet.jobs import read_front_end
 from steps.nnet.network import FILES, load_model, read_config
 from utils.option_types import above_zero, count, share_or_one
-from utils.step import UserError, fingerprint, log
+from utils.step import UserError, fingerprint, key_of, log
 
 MAX_WER_RISE = 0.05
 
@@ -67,7 +67,7 @@ class Retraining:
         self.options = training.trainer_options(self.args)
         self.told = {name: value for name, value in step.options().items()
                      if name not in gate.OPTIONS | {"network", "dir"}}
-        self.key = training.key_of(self.told, fingerprint(inputs))
+        self.key = key_of(self.told, fingerprint(inputs))
         self.directory = Path(self.args.network)
         self._check_inputs()
         self.config = read_config(self.directory)

@@ -58,7 +58,8 @@ def main(argv=None):
                   if name not in MADE_FROM_FEATS}
         write_data(out, tables)
         write_table(out / "feats.scp", index)
-        (out / "feats.json").write_text(json.dumps(description(pipeline), indent=1) + "\n")
+        (out / "feats.json").write_text(json.dumps(
+            {**description(pipeline), "content": step.key()}, indent=1) + "\n")
         drop_stale(args.dest, {**tables, "feats.scp": index})
     return step.finish(f"{args.dest}: {len(index)} utterances, {frames} frames of {pipeline.dim}")
 

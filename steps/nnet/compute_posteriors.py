@@ -22,7 +22,6 @@ import numpy as np
 from steps.features.archive import MatrixWriter
 from steps.nnet.jobs import check_network, network_of, pipeline_of
 from steps.nnet.network import FILES
-from steps.nnet.training import key_of
 from utils.data.datadir import DataDir
 from utils.data.tables import read_table, write_table
 from utils.step import Step, UserError, log
@@ -53,7 +52,7 @@ def main(argv=None):
             "num_pdfs": config["num_pdfs"], "subsampling": config["subsampling"],
             "temperature": args.temperature,
             # Archives are not read to see whether they have changed; this tells.
-            "made_from": key_of(step.options(), step.inputs)}, indent=1) + "\n")
+            "made_from": step.key()}, indent=1) + "\n")
     return step.finish(f"{args.dir}: posteriors of {len(index)} utterances, "
                        f"{config['num_pdfs']} pdfs")
 

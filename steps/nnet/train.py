@@ -65,7 +65,7 @@ def main(argv=None):
     train, valid = language.readers(left, right, sizes["subsampling"], args.batch_size, soft)
     log(f"{training.describe(config)}; on {devices()}")
     trainer = Trainer(trunk, [Task("output", model, model.get_layer("output"), train, valid)],
-                      options, Path(args.dir), training.key_of(step.options(), step.inputs), team)
+                      options, Path(args.dir), step.key(), team)
     trainer.run()
     priors = trainer.priors(trainer.tasks[0])
     if trainer.first:

@@ -46,6 +46,9 @@ def main(argv=None):
     step.add("--tolerance", type=count, default=0, metavar="FRAMES",
              help="frames of the output that a pdf may begin earlier or end later than it is "
                   "aligned (default 0: it stays where it is)")
+    step.add("--boost", type=zero_or_more, default=0.0,
+             help="what each wrong frame adds to the log-likelihood of another sequence, so that "
+                  "those with many errors are pushed further away; 0.05, for example (default 0)")
     step.add("data", help="data directory with features")
     step.add("alidir", help="directory of alignments of it, or of what it is a copy of")
     step.add("network", help="network directory to begin with")
@@ -78,10 +81,10 @@ def main(argv=None):
     log(f"{training.describe(config)}; on {devices()}")
     trainer = Trainer(keras.Model(model.inputs[0], output.input),
                       [Task(output.name, model, output, train, valid)], options, Path(args.dir),
-                      training.key_of(step.options(), step.inputs),
+                      step.key(),
                       learner=partial(MmiLearner, chain=chain, log_priors=network.log_priors,
                                       acwt=args.acwt, frame_smoothing=args.frame_smoothing,
-                                      tolerance=args.tolerance))
+                                      tolerance=args.tolerance, boost=args.boost))
     trainer.run()
     with step.output(args.dir) as out:
         language.write(out, model, config, read_priors(Path(args.network) / "priors"),

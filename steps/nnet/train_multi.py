@@ -64,7 +64,7 @@ def main(argv=None):
         log(f"{name}: {train.num_frames * parts[name].frame_shift / 3600:.2f} hours, {rows} of "
             f"{args.batch_size} chunks of a batch")
     trainer = Trainer(trunk, tasks, options, Path(args.dir),
-                      training.key_of(step.options(), step.inputs), team)
+                      step.key(), team)
     log(f"on {devices()}")
     trainer.run()
     priors = {task.name: trainer.priors(task) for task in tasks}

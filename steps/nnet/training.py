@@ -1,6 +1,5 @@
 """What train.py and train_multi.py share: options, one language's data, what they write."""
 
-import hashlib
 import json
 import shutil
 from dataclasses import fields
@@ -120,12 +119,6 @@ def checkpoints_of(step):
     if step.args.force and not step.is_job:
         shutil.rmtree(directory, ignore_errors=True)
     return directory
-
-
-def key_of(options, inputs):
-    """What must be the same for a training to go on from a checkpoint."""
-    text = json.dumps([options, inputs], sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
 def parse_sizes(arch, text):

@@ -11,7 +11,7 @@ from steps.nnet.options import Options
 from steps.transfer import initial, layer_plan
 from utils.data.datadir import DataDir
 from utils.option_types import above_zero, count, share_of, yes_or_no, zero_or_more
-from utils.step import UserError
+from utils.step import UserError, key_of
 
 OUTPUTS = ("new", "map", "copy")
 BATCHNORMS = ("train", "adapt", "keep")
@@ -72,7 +72,7 @@ def inputs_of(args):
 def initial_key(step):
     """What must be the same for DIR/initial to be used as it is."""
     options = step.options()
-    return training.key_of({name: options[name] for name in OF_INITIAL}, {
+    return key_of({name: options[name] for name in OF_INITIAL}, {
         name: value for name, value in step.inputs.items() if "train.log.jsonl" not in name})
 
 

@@ -85,7 +85,7 @@ def make_trainer(step, grown, language, options):
     learner = partial(TransferLearner, rows=grown.rows, thaw_every=args.unfreeze_every,
                       teacher=grown.teacher)
     trainer = Trainer(grown.trunk, [task], options, Path(args.dir),
-                      training.key_of(step.options(), step.inputs), learner=learner)
+                      step.key(), learner=learner)
     frozen = trainer.learner.never_thawed(args.num_epochs)
     if frozen:
         log(f"{', '.join(frozen)}: do not learn, --unfreeze-every {args.unfreeze_every:g} is too "

@@ -36,3 +36,23 @@ def test_a_speaker_without_a_transform(speech, tri3b, tmp_path):
     with pytest.raises(UserError, match="has no transform of"):
         make_fmllr_feats.main([speech.train, tri3b, empty, tmp_path / "fmllr"])
     assert not (tmp_path / "fmllr" / "feats.scp").exists()
+
+
+def test_other_transforms_are_seen_by_what_reads_the_features(speech, tri3b, tmp_path):
+    dest, transforms = tmp_path / "fmllr", tmp_path / "transforms"
+    transforms.mkdir()
+    for path in tri3b.glob("trans.*"):
+        shutil.copy(path, transforms)
+    command = [speech.train, tri3b, transforms, dest]
+
+    def made():
+        make_fmllr_feats.main(command)
+        told = json.loads((dest / "feats.json").read_text())
+        return (dest / "feats.scp").read_bytes(), told["fingerprint"], told["content"]
+
+    before = made()
+    first, *_ = transforms.iterdir()
+    first.write_bytes(first.read_bytes()[:-4] + np.float32(3).tobytes())
+    after = made()
+    assert after[:2] == before[:2]       # a network takes them, and its decoding runs again
+    assert after[2] != before[2]

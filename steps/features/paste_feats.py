@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Put features of the same sound side by side, such as fMLLR's and log mel energies.
+
+A network then hears both: what is adapted to the speaker, and what LDA has left out.
+
+in   <data>/feats.scp utt2spk feats.json   two or more data directories; float32 (num_frames, dim)
+                                           an utterance, frames as many in all of them
+out  <dest>/*                              the first one's tables, with feats.scp and feats/*.ark,
+                                           float32 (num_frames, sum of dims), and feats.json;
+                                           utterances that not all of them have are left out
+
+e.g. steps/features/paste_feats.py data/fmllr/train data/fbank/train data/joined/train
+"""
+
+import hashlib
+import json
+
+import numpy as np
+
+from steps.features.archive import MatrixReader, MatrixWriter
+from steps.features.pipeline import read_feats_config
+from utils.data.datadir import DataDir
+from utils.data.tables import write_table
+from utils.data.transform import check_target, data_files, drop_stale, select, write_data
+from utils.option_types import count
+from utils.step import Step, UserError
+
+OF_FEATURES = {"feats.scp", "cmvn.scp", "vad.scp"}     # the first one's own, not of what is made
+
+
+def main(argv=None):
+    step = Step(__file__, __doc__)
+    step.add("--length-tolerance", type=count, default=0, metavar="FRAMES",
+             help="frames that an utterance may have more in one than in another; those at the "
+                  "end are left out (default 0)")
+    step.add("data", nargs="+", help="data directories with features")
+    step.add("dest", help="data directory to make")
+    args = step.parse(argv)
+    if len(args.data) < 2:
+        raise UserError("data", "features of one directory alone", "name two or more, then <dest>")
+    sources = [DataDir(path) for path in args.data]
+    if step.up_to_date(args.dest, [path for data in sources for path in data_files(data)]):
+        return 0
+    for data in sources:
+        data.require("feats.scp")
+    check_target(step, args.data, args.dest)
+    utts = [utt for utt in sources[0].utts if all(utt in data.feats_scp for data in sources)]
+    if not utts:
+        raise UserError(f"{args.data[1]}/feats.scp", f"has no utterance of {args.data[0]}")
+    reader, frames = MatrixReader(), 0
+    with step.output(args.dest) as out:
+        name = "feats/pasted.ark"
+        with MatrixWriter(out / name, f"{args.dest}/{name}") as archive:
+            for utt in utts:
+                feats = pasted(utt, sources, reader, args.length_tolerance)
+                archive.write(utt, feats)
+                frames += len(feats)
+        tables = {name: table for name, table in select(sources[0], utts).items()
+                  if name not in OF_FEATURES}
+        write_data(out, tables)
+        write_table(out / "feats.scp", archive.index)
+        (out / "feats.json").write_text(
+            json.dumps({**description(args.data, feats.shape[1]), "content": step.key()},
+                       indent=1) + "\n")
+        drop_stale(args.dest, {**tables, "feats.scp": archive.index})
+    return step.finish(f"{args.dest}: {len(utts)} utterances, {frames} frames of {feats.shape[1]}")
+
+
+def pasted(utt, sources, reader, tolerance):
+    """float32 (num_frames, sum of dims)"""
+    parts = [reader.read(data.feats_scp[utt]) for data in sources]
+    lengths = [len(part) for part in parts]
+    for data, length in zip(sources, lengths, strict=True):
+        if abs(length - lengths[0]) > tolerance:
+            raise UserError(f"{data.path}/feats.scp", f"{utt} has {length} frames, and in "
+                            f"{sources[0].path} {lengths[0]}", "make both of the same sound, "
+                            "with frames alike, or see --length-tolerance")
+    return np.hstack([part[:min(lengths)] for part in parts]).astype(np.float32, copy=False)
+
+
+def description(paths, feat_dim):
+    """feats.json; other features of any of the directories are another fingerprint."""
+    parts = [read_feats_config(path) for path in paths]
+    prints = " ".join(part.get("fingerprint", "") for part in parts)
+    return {"kind": "+".join(part.get("kind", "feats") for part in parts), "feat_dim": feat_dim,
+            "fingerprint": hashlib.blake2b(prints.encode(), digest_size=8).hexdigest(),
+            "frame_shift": parts[0].get("frame_shift", 0.01)}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
