@@ -14,15 +14,16 @@ from steps.decode.posteriors import arc_posteriors
 DELTA = 1e-5   # a little against insertions, so that ties go to the word
 
 
-def word_confidences(lattice, words, acwt, lm_scale=1.0):
+def word_confidences(lattice, words, acwt, lm_scale=1.0, wip=0.0):
     """Confidence of each word of a hypothesis, float64 (num_words,), 0 to 1.
 
     words           word ids, e.g. the best path's
     acwt, lm_scale  scales of acoustic and graph costs
+    wip             cost of each word beside them, as of the best path
     """
     if not lattice.num_states or not len(words):
         return np.zeros(len(words))
-    posteriors, finals, _ = arc_posteriors(lattice, acwt, lm_scale)
+    posteriors, finals, _ = arc_posteriors(lattice, acwt, lm_scale, wip)
     # Between the words stand epsilons, so that what is inserted there takes no word's place.
     places = np.zeros(2 * len(words) + 1, np.int32)
     places[1::2] = words

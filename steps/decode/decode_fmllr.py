@@ -60,11 +60,11 @@ def decode_share(args):
 
     job = decode.Job(args)
     passes = Passes(args, job)
-    transforms = {}
+    transforms, mine = {}, set(job.utts)
 
     def lattices():
         for spk, utts in job.data.spk2utt.items():
-            chosen = [utt for utt in utts if utt in job.utts]
+            chosen = [utt for utt in utts if utt in mine]
             if chosen:
                 transforms[spk] = passes.transform(spk, chosen)
                 yield from job.lattices(passes.adapted_scorer(transforms[spk]), chosen)

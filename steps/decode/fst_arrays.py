@@ -69,19 +69,24 @@ def read_fst(path):
     if data[:4] != MAGIC:
         raise UserError(path, "not a binary OpenFst file")
     at, names = 4, []
-    for _ in range(2):
-        size = struct.unpack_from("<i", data, at)[0]
-        names.append(data[at + 4:at + 4 + size].decode("latin-1"))
-        at += 4 + size
+    try:
+        for _ in range(2):
+            size = struct.unpack_from("<i", data, at)[0]
+            names.append(data[at + 4:at + 4 + size].decode("latin-1"))
+            at += 4 + size
+        _, flags, _, start, num_states, _ = struct.unpack_from("<iiQqqq", data, at)
+    except struct.error:
+        raise UserError(path, "is cut short", "make it again") from None
     if names != ["vector", "standard"]:
         raise UserError(path, f"an FST of type {names[0]}, {names[1]}", "expected vector, standard")
-    _, flags, _, start, num_states, _ = struct.unpack_from("<iiQqqq", data, at)
     if flags & 3:
         raise UserError(path, "holds symbol tables", "write it without them (fstsymbols --clear)")
     words = np.frombuffer(data, np.int32, offset=at + 40, count=(len(data) - at - 40) // 4)
     arrays = _parse(words, max(num_states, 0))
     if arrays[0][-1] < 0:
         raise UserError(path, "is cut short", "make it again")
+    if len(data) != at + 40 + 4 * (3 * max(num_states, 0) + 4 * arrays[0][-1]):
+        raise UserError(path, "does not end with its last state", "make it again")
     return FstArrays(start, *arrays)
 
 

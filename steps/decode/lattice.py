@@ -11,6 +11,7 @@ import numba
 import numpy as np
 
 from steps.decode.lattice_io import read_fsts, write_fsts
+from utils.step import UserError
 
 
 class Lattice:
@@ -144,7 +145,11 @@ def read_lattices(path):
     path   file, gzipped or not
     """
     for utt, arrays in read_fsts(path):
-        yield utt, from_fst(*arrays)
+        try:
+            lattice = from_fst(*arrays)
+        except ValueError as error:
+            raise UserError(path, f"{utt}: {error}", "make it again") from None
+        yield utt, lattice
 
 
 def write_lattices(path, lattices, text=False):

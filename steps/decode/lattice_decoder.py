@@ -82,7 +82,8 @@ class LatticeDecoder:
         options = self.options
         self._prune_at, self._tokens, self._links, *self._frames = advance(
             self._graph_arrays, scores, options.acwt, options.beam, options.lattice_beam,
-            options.max_active, options.min_active, options.beam_delta, options.prune_links,
+            options.max_active,
+            min(options.min_active, options.max_active), options.beam_delta, options.prune_links,
             self._prune_at, self._scratch, self._tokens, self._links, *self._frames)
         self.num_frames += len(scores)
 

@@ -20,6 +20,7 @@ MAGIC = struct.pack("<i", 2125659606)
 CHUNK_BYTES = 1 << 20
 # The flags of OpenFst's kExpanded | kMutable: what a reader of vector FSTs expects at least.
 PROPERTIES = 0x3
+MAX_ID = 2**31 - 1
 GZIP_LEVEL = 1   # twice as fast as level 6 for about a tenth more bytes
 
 
@@ -272,8 +273,12 @@ def _read_text(stream, utt):
                 finals[state] = costs
             elif len(numbers) == 3:
                 _chain(arcs, extra, numbers[0], numbers[1], tids or [0], numbers[2], costs)
-            else:
+            elif len(numbers) == 4:
                 arcs.append((*numbers, *costs))
+            else:
+                raise ValueError
+            if max(map(abs, (*numbers, *tids))) > MAX_ID:
+                raise ValueError
         except (ValueError, TypeError, IndexError):
             raise UserError(stream.path, f"{utt}: `{line.strip()}` is no line of a lattice",
                             "expected src dst ilabel olabel graph,acoustic") from None

@@ -2,7 +2,8 @@
 """Word times and confidences of decoded lattices, as a CTM.
 
 in   <decode>/lat.JOB.gz num_jobs
-     <graph>/words.txt phones.txt phones/align_lexicon.int   a graph or lang directory
+     <graph>/words.txt phones.txt phones/align_lexicon.int   a graph or lang directory; with
+                                                             bpe.model, subwords are joined
      <data>/segments reco2file_and_channel                   if there: times in the recordings
      <model>/final.mdl front_end.json                        <model> is the directory above <decode>
 out  <decode>/ctm     recording channel start duration word confidence; seconds, sorted
@@ -15,6 +16,7 @@ e.g. steps/decode/lattice_to_ctm.py --lmwt 12 data/test exp/tri1/graph exp/tri1/
 
 from pathlib import Path
 
+from utils.option_types import count
 from utils.step import Step, UserError, log
 
 
@@ -22,7 +24,7 @@ def main(argv=None):
     step = Step(__file__, __doc__)
     step.add("--lmwt", type=float, default=12.0, help="LM weight (default 12)")
     step.add("--wip", type=float, default=0.0, help="word insertion penalty (default 0)")
-    step.add("--decimals", type=int, default=2, help="of times and confidences (default 2)")
+    step.add("--decimals", type=count, default=2, help="of times and confidences (default 2)")
     step.add("--model", default="", help="model directory (default: the one above <decode>)")
     step.add("data", help="data directory")
     step.add("graph", help="graph or lang directory")
@@ -35,12 +37,12 @@ def main(argv=None):
     files = lattice_files(args.decode)
     model = Path(args.model) if args.model else Path(args.decode).parent
     graph, data = Path(args.graph), Path(args.data)
-    inputs = [*files, graph / "words.txt", graph / "phones/align_lexicon.int",
-              model / "final.mdl", data / "segments", data / "reco2file_and_channel"]
-    for path in inputs[-5:-2]:
+    needed = [graph / "words.txt", graph / "phones/align_lexicon.int", model / "final.mdl"]
+    for path in needed:
         if not path.is_file():
             raise UserError(path, "no such file", "give the model's own graph or lang directory")
-    if step.up_to_date(args.decode, inputs):
+    if step.up_to_date(args.decode, [*files, *needed, graph / "bpe.model", data / "segments",
+                                     data / "reco2file_and_channel"]):
         return 0
     rows, unaligned = ctm_rows(files, DataDir(data), LangDir(graph), model, args)
     if unaligned:
@@ -54,11 +56,12 @@ def main(argv=None):
 def ctm_rows(files, data, lang, model, args):
     """Lines of the CTM, sorted by recording, channel and time; and utterances without alignment."""
     from steps.decode.lattice import read_lattices
+    from steps.decode.word_list import WordList
     from steps.decode.word_times import timed_words
     from steps.hmm.model import read_transitions
     from steps.hmm.timing import frame_shift
     transitions = read_transitions(model / "final.mdl")
-    shift = frame_shift(model)
+    word_list, shift = WordList(lang.path), frame_shift(model)
     rows, unaligned = [], []
     for path in files:
         for utt, lattice in read_lattices(path):
@@ -68,8 +71,8 @@ def ctm_rows(files, data, lang, model, args):
             recording, offset, _ = data.segment(utt)
             channel = (data.channel(recording) or 0) + 1
             rows += [(recording, channel, offset + start * shift, (end - start) * shift,
-                      lang.word_symbols[word], confidence)
-                     for word, start, end, confidence in words]
+                      word, confidence)
+                     for word, start, end, confidence in word_list.timed(words, utt)]
     rows.sort(key=lambda row: row[:3])
     d = args.decimals
     return [f"{recording} {channel} {start:.{d}f} {length:.{d}f} {word} {confidence:.{d}f}"

@@ -2,12 +2,13 @@
 """The n best distinct word sequences of each lattice.
 
 in   <decode>/lat.JOB.gz num_jobs
-     <graph>/words.txt            a graph or lang directory
+     <graph>/words.txt            a graph or lang directory; with bpe.model, subwords are joined
 out  <nbest>/text                 utt-id-N words, N = 1 the best (Kaldi's nbest-to-linear, as text)
      <nbest>/lm_cost, ac_cost     utt-id-N cost: graph cost; acoustic cost, unscaled
      <nbest>/ali.JOB.gz           utt-id-N transition-ids, a gzipped Kaldi text archive
 
-Ranked by graph + acoustic / LMWT + WIP per word; each sequence with its best path.
+Ranked by graph + acoustic / LMWT + WIP per word; each sequence with its best path. Where a word can
+be cut into subwords in several ways, each is a sequence of its own.
 
 e.g. steps/decode/lattice_to_nbest.py --n 20 exp/tri1/graph exp/tri1/decode_test \
        exp/tri1/decode_test/nbest
@@ -33,8 +34,8 @@ def main(argv=None):
     files = lattice_files(args.decode)
     if step.is_job:
         return list_share(args, share(files, args.job, args.nj))
-    words = Path(args.graph) / "words.txt"
-    if step.up_to_date(args.nbest, [words, *files]):
+    words = [Path(args.graph) / name for name in ("words.txt", "bpe.model")]
+    if step.up_to_date(args.nbest, [*words, *files]):
         return 0
     if args.n < 1:
         raise UserError("--n", f"is {args.n}, but must be at least 1")
@@ -52,8 +53,8 @@ def list_share(args, files):
     """One job: its lattices' lists into the work directory."""
     from steps.decode.lattice import read_lattices
     from steps.decode.nbest import nbest
-    from utils.lang.langdir import read_symbols, symbol_list
-    symbols = symbol_list(read_symbols(Path(args.graph) / "words.txt"))
+    from steps.decode.word_list import WordList
+    words = WordList(args.graph)
     work, tables, utts = Path(args.work), {"text": [], "lm_cost": [], "ac_cost": []}, 0
     with gzip.open(work / f"ali.{args.job}.gz", "wt") as alignments:
         for path in files:
@@ -61,7 +62,7 @@ def list_share(args, files):
                 utts += 1
                 for rank, found in enumerate(nbest(lattice, args.n, args.lmwt, args.wip), 1):
                     key = f"{utt}-{rank}"
-                    tables["text"].append(" ".join([key, *(symbols[w] for w in found.words)]))
+                    tables["text"].append(" ".join([key, *words.text(found.words, utt)]))
                     tables["lm_cost"].append(f"{key} {found.graph_cost:.6g}")
                     tables["ac_cost"].append(f"{key} {found.acoustic_cost:.8g}")
                     alignments.write(" ".join([key, *map(str, found.tids)]) + "\n")

@@ -13,6 +13,7 @@ e.g. steps/decode/rescore.py exp/tri1/graph data/lm/3gram.arpa data/lm/5gram.arp
        exp/tri1/decode_test exp/tri1/decode_test_5gram
 """
 
+import math
 from pathlib import Path
 
 from utils.step import Step, UserError, log, share
@@ -35,6 +36,10 @@ def main(argv=None):
     for path in inputs:
         if not path.is_file():
             raise UserError(path, "no such file")
+    if Path(args.rescored).resolve() == Path(args.decode).resolve():
+        raise UserError(args.rescored, "has the lattices to rescore", "name another directory")
+    if not 0 < args.lm_scale < math.inf:
+        raise UserError("--lm-scale", f"is {args.lm_scale:g}", "expected more than 0")
     if step.up_to_date(args.rescored, [*inputs, *files]):
         return 0
     num_jobs = step.num_jobs(len(files), "lattice archives")
@@ -52,13 +57,14 @@ def rescore_share(args, files):
     """One job: its archives into the work directory."""
     from steps.decode.lattice import read_lattices, write_lattices
     from steps.decode.rescoring import LmScores, rescore
+    from steps.decode.word_list import WordList
     from utils.lang.arpa import ArpaModel
-    from utils.lang.langdir import read_symbols, symbol_list
-    symbols = symbol_list(read_symbols(Path(args.graph) / "words.txt"))
-    old, new = (LmScores(ArpaModel.read(path), symbols) for path in (args.old, args.new))
+    words = WordList(args.graph)
+    old, new = (LmScores(ArpaModel.read(path), words.symbols) for path in (args.old, args.new))
 
     def rescored(path):
         for utt, lattice in read_lattices(path):
+            words.check(lattice.olabel, utt)
             result = rescore(lattice, old, new, new_scale=args.lm_scale)
             if not result.num_states and lattice.num_states:
                 raise UserError(args.new, f"allows no sentence of the lattice of {utt}",

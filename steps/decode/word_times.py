@@ -17,7 +17,7 @@ def timed_words(lattice, lmwt, wip, transitions, lang):
     aligned = segments is not None
     if not aligned:
         segments = label_segments(lattice, arcs)
-    confidences = word_confidences(lattice, words, 1.0 / lmwt)
+    confidences = word_confidences(lattice, words, 1.0 / lmwt, wip=wip)
     return [(*segment, float(confidence))
             for segment, confidence in zip(segments, confidences, strict=True)], aligned
 

@@ -92,6 +92,7 @@ def _read_sound(decoding, heard):
 def _read_words(decoding, heard):
     from steps.decode.lattice import read_lattices
     from steps.decode.lattice_io import lattice_files
+    from steps.decode.word_list import WordList
     from steps.decode.word_times import timed_words
     from steps.hmm.model import read_transitions
     from steps.hmm.timing import frame_shift
@@ -102,7 +103,8 @@ def _read_words(decoding, heard):
     model = resolve(options.get("model") or decoding.path.parent, decoding.base)
     if graph is None or not (model / "final.mdl").is_file():
         raise UserError(graph or options.get("graph", "graph"), "graph or model is not there")
-    lang, transitions = LangDir(graph), read_transitions(model / "final.mdl")
+    lang, words = LangDir(graph), WordList(graph)
+    transitions = read_transitions(model / "final.mdl")
     shift = frame_shift(model)
     setting = float(decoding.summary["lmwt"]), float(decoding.summary["wip"])
     left = set(heard)
@@ -111,9 +113,9 @@ def _read_words(decoding, heard):
             if utt in left:
                 left.remove(utt)
                 heard[utt].words = [
-                    (lang.word_symbols[word], start * shift, end * shift, confidence)
-                    for word, start, end, confidence in
-                    timed_words(lattice, *setting, transitions, lang)[0]]
+                    (word, start * shift, end * shift, confidence)
+                    for word, start, end, confidence in words.timed(
+                        timed_words(lattice, *setting, transitions, lang)[0], utt)]
             if not left:
                 return
 

@@ -17,9 +17,9 @@ import numpy as np
 
 from steps.score.bootstrap import NUM_REPLICATES, paired_comparison, sums_by
 from steps.score.details import COLUMNS, read_utt_table
-from steps.score.wer import Counts, error_line
+from steps.score.wer import Counts, error_line, read_summary
 from utils.data.tables import read_table
-from utils.step import Step, UserError
+from utils.step import Step, UserError, positive
 
 
 def main(argv=None):
@@ -27,7 +27,7 @@ def main(argv=None):
     step.add("--unit", choices=["utterance", "speaker"], default="utterance",
              help="what is resampled (default utterance)")
     step.add("--cer", action="store_true", help="character errors instead of word errors")
-    step.add("--replicates", type=int, default=NUM_REPLICATES,
+    step.add("--replicates", type=positive, default=NUM_REPLICATES,
              help=f"bootstrap replicates (default {NUM_REPLICATES})")
     step.add("--seed", type=int, default=0, help="of the bootstrap (default 0)")
     step.add("a", metavar="A", help="decode directory")
@@ -35,6 +35,8 @@ def main(argv=None):
     args = step.parse(argv)
 
     check_same_references(Path(args.a), Path(args.b))
+    if args.cer:
+        check_same_characters(Path(args.a), Path(args.b))
     first = COLUMNS.index("chars" if args.cer else "words")
     (utts, spks, a), (_, _, b) = (read_utt_table(Path(d) / "scoring/utts.tsv")
                                   for d in (args.a, args.b))
@@ -62,6 +64,15 @@ def check_same_references(a, b):
             raise UserError(f"{b}/scoring/ref.txt", f"{utt} is {_quoted(ref_b, utt)}, but in "
                             f"{a}/scoring/ref.txt it is {_quoted(ref_a, utt)}",
                             "only results on the same references can be compared")
+
+
+def check_same_characters(a, b):
+    """A UserError if the same references have more characters in one scoring than in the other."""
+    chars_a, chars_b = (read_summary(d)["cer"]["words"] for d in (a, b))
+    if chars_a != chars_b:
+        raise UserError(f"{b}/scoring/summary.json", f"counts {chars_b} characters, and "
+                        f"{a}/scoring/summary.json {chars_a}",
+                        "score both with --cer-spaces, or both without")
 
 
 def _quoted(table, utt):

@@ -50,17 +50,18 @@ def per_spk(counts, utt2spk):
     return "".join(line + "\n" for line in lines)
 
 
-def per_group(counts, groups, name):
+def per_group(counts, groups, name, seed=0):
     """A %WER line of each group with its interval over utterances.
 
     counts   {utt: Counts}
     groups   {utt: group}
     name     what the groups are, such as accent
+    seed     of the bootstrap
     """
     lines = []
     for group in sorted({groups[utt] for utt in counts}):
         rows = np.array([c for utt, c in counts.items() if groups[utt] == group])
-        low, high = interval(rows[:, 1:].sum(1), rows[:, 0])
+        low, high = interval(rows[:, 1:].sum(1), rows[:, 0], seed=seed)
         line = error_line(Counts(*(int(n) for n in rows.sum(0))))
         lines.append(f"{line}  95 % {low:.2f} to {high:.2f}  {name} {group}, "
                      f"{len(rows)} utterances\n")

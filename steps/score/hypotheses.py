@@ -4,8 +4,9 @@ import json
 import unicodedata
 from pathlib import Path
 
+from steps.decode.word_list import WordList
 from utils.data.tables import read_lines, read_table
-from utils.lang.langdir import read_symbols, symbol_list
+from utils.lang.lexicon import split_fields
 from utils.step import UserError
 
 
@@ -28,23 +29,19 @@ def read_best_paths(paths, settings, graph, mapping):
     graph     directory with words.txt; with bpe.model its words are subwords, to be joined
     mapping   of read_filter
     """
-    symbols = symbol_list(read_symbols(Path(graph) / "words.txt"))
-    join = _subword_joiner(graph)
+    words = WordList(graph)
     texts = {setting: {} for setting in settings}
     for path in paths:
         for line in read_lines(path):
             utt, ids_of_settings = json.loads(line)
             for setting, ids in zip(settings, ids_of_settings, strict=True):
-                if ids and max(ids) >= len(symbols):
-                    raise UserError(f"{graph}/words.txt", f"no word {max(ids)}, which is in the "
-                                    f"lattice of {utt}", "give the graph it was decoded with")
-                texts[setting][utt] = filtered(join([symbols[i] for i in ids]), mapping)
+                texts[setting][utt] = filtered(words.text(ids, utt), mapping)
     return texts
 
 
 def read_references(data, mapping):
     """{utt: words} of <data>/text, and <data>/utt2spk; a reference may be empty."""
-    refs = {utt: filtered(text.split(), mapping)
+    refs = {utt: filtered(split_fields(text), mapping)
             for utt, text in read_table(Path(data) / "text", empty_ok=True).items()}
     utt2spk = read_table(Path(data) / "utt2spk")
     for utt in refs:
@@ -89,10 +86,3 @@ def filtered(words, mapping):
     if not mapping:
         return words
     return [new for word in words for new in mapping.get(word, [word])]
-
-
-def _subword_joiner(graph):
-    if not (Path(graph) / "bpe.model").is_file():
-        return list
-    from utils.lang.subwords import decode
-    return decode

@@ -12,6 +12,7 @@ e.g. steps/score/learning_curve.py exp/learning_curve.png gmm:5=exp/5/tri3b/deco
        gmm:30=exp/30/tri3b/decode_test transfer:5=exp/5/tr/0/decode_test,exp/5/tr/1/decode_test
 """
 
+import io
 from pathlib import Path
 from statistics import mean
 
@@ -35,8 +36,7 @@ def main(argv=None):
     curves = read_curves(args.points)
     text = aligned(rows_of(curves, args.unit))
     print(text, end="")
-    Path(args.picture).parent.mkdir(parents=True, exist_ok=True)
-    draw(Path(args.picture), curves, args.unit, args.title)
+    write_atomic(args.picture, picture(curves, args.unit, args.title))
     write_atomic(f"{args.picture}.txt", text)
     return step.finish(f"{args.picture}: {len(curves)} systems, {len(args.points)} points")
 
@@ -53,7 +53,11 @@ def read_curves(points):
             amount = 0.0
         if not (name and colon and equals and decodes and 0 < amount < np.inf):
             raise UserError(point, "is no point", "expected NAME:AMOUNT=DECODE,DECODE")
-        curves.setdefault(name, {})[amount] = [_wer(Path(d)) for d in decodes.split(",")]
+        curve = curves.setdefault(name, {})
+        if amount in curve:
+            raise UserError(point, f"is the second point of {name} at {amount:g}",
+                            "seeds of one point have commas between them")
+        curve[amount] = [_wer(Path(d)) for d in decodes.split(",")]
     return {name: dict(sorted(curve.items())) for name, curve in curves.items()}
 
 
@@ -87,8 +91,8 @@ def amount_for(wer, curve):
     return ">", amounts[-1]
 
 
-def draw(path, curves, unit, title):
-    """The picture."""
+def picture(curves, unit, title):
+    """The bytes of a PNG."""
     import matplotlib
     matplotlib.use("Agg")
     from matplotlib import pyplot
@@ -111,8 +115,10 @@ def draw(path, curves, unit, title):
     axis.grid(alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False)
-    figure.savefig(path, dpi=120, metadata={"Software": None})
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=120, metadata={"Software": None})
     pyplot.close(figure)
+    return png.getvalue()
 
 
 def _shown(needed):

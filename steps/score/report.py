@@ -89,11 +89,12 @@ def report_text(summary, scored, decode, best):
     return "".join(lines)
 
 
-def write_scoring(out, data, refs, utt2spk, scored, summary, report, groups):
+def write_scoring(out, data, refs, utt2spk, scored, summary, report, groups, seed):
     """Write everything of <decode>/scoring into the directory out.
 
     scored   Scored at the setting chosen
     groups   names of data's utt2* and spk2* tables
+    seed     of the bootstrap of each group
     """
     out.mkdir()
     files = {"report.txt": report, "summary.json": json.dumps(summary, indent=1) + "\n",
@@ -107,7 +108,7 @@ def write_scoring(out, data, refs, utt2spk, scored, summary, report, groups):
     for table in groups:
         name = table.partition("2")[2]
         files[f"by_{name}"] = details.per_group(
-            scored.words, read_groups(data, table, utt2spk), name)
+            scored.words, read_groups(data, table, utt2spk), name, seed)
     for name, text in files.items():
         (out / name).write_text(text, "utf-8")
 

@@ -33,7 +33,7 @@ def result_line(decode):
     wer, kaldi = summary["wer"], summary["kaldi"]
     counts = Counts(*(wer[field] for field in Counts._fields))
     low, high = wer["interval"]
-    if Path(summary["chosen_on"]) == decode:
+    if Path(summary["chosen_on"]).resolve() == decode.resolve():
         chosen = "LM weight chosen on this set itself (Kaldi's way)"
     else:
         chosen = (f"LM weight chosen on {summary['chosen_on']}; "

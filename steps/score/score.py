@@ -107,13 +107,13 @@ def main(argv=None):
         summary = summarise(best, scored[chosen[-1]], args.dev or args.decode, refs, utt2spk,
                             args.seed)
         write_scoring(out / "scoring", args.data, refs, utt2spk, best, summary,
-                      report_text(summary, best, args.decode, lines), groups)
+                      report_text(summary, best, args.decode, lines), groups, args.seed)
     return step.finish(f"{error_line(best.counts('wer'))}, {len(refs)} utterances")
 
 
 def settings_of(args):
     """[(LM weight, penalty)], the penalty as it was written, since it is part of file names."""
-    penalties = args.word_ins_penalty.split(",")
+    penalties = list(dict.fromkeys(text.strip() for text in args.word_ins_penalty.split(",")))
     try:
         finite = all(math.isfinite(float(penalty)) for penalty in penalties)
     except ValueError:

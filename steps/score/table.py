@@ -23,7 +23,7 @@ from statistics import mean, median, stdev
 import numpy as np
 
 from steps.score.bootstrap import NUM_REPLICATES, paired_comparison
-from steps.score.compare_wer import check_same_references
+from steps.score.compare_wer import check_same_characters, check_same_references
 from steps.score.details import COLUMNS, read_utt_table
 from steps.score.wer import read_summary
 from utils.json_file import read_json
@@ -39,7 +39,11 @@ def main(argv=None):
     step.add("--out", default="", help="file to write the table to as well")
     step.add("systems", nargs="+", metavar="NAME=DECODE,...")
     args = step.parse(argv)
-    systems = dict(map(_named, args.systems))
+    systems = {}
+    for name, seeds in map(_named, args.systems):
+        if name in systems:
+            raise UserError(name, "is the name of two systems", "give each its own")
+        systems[name] = seeds
     if args.baseline and args.baseline not in systems:
         raise UserError("--baseline", f"no system is called {args.baseline}",
                         f"there are {', '.join(systems)}")
@@ -51,6 +55,7 @@ def main(argv=None):
                                 f"{len(first)}", "take the same ones, in the same order")
             for mine, others in zip(first, sets, strict=True):
                 check_same_references(mine, others)
+                check_same_characters(mine, others)
     rows = [row(name, decodes, systems.get(args.baseline)) for name, decodes in systems.items()]
     text = aligned([HEAD, *rows])
     print(text, end="")

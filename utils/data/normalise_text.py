@@ -77,6 +77,7 @@ def main(argv=None):
 
 def _plain_text(step, args):
     target = Path(args.dest)
+    step.name += f":{target.name}"   # several texts in one directory, each with its own record
     if step.up_to_date(target.parent, [args.src, args.rules]):
         return 0
     if target.resolve() == Path(args.src).resolve():

@@ -26,6 +26,7 @@ def main(argv=None):
     step.add("text_out", help="text to write")
     args = step.parse(argv)
     target = Path(args.text_out)
+    step.name += f":{target.name}"   # several texts in one directory, each with its own record
     inputs = [args.text, f"{args.model}/bpe.model", f"{args.model}/units.txt"]
     if step.up_to_date(target.parent, inputs):
         return 0

@@ -140,7 +140,8 @@ class ArpaModel:
         missing = np.flatnonzero(row < 0)
         if len(missing):
             history = history[missing]
-            weight = np.where(history >= 0, self.levels[order - 2].backoff[history], 0.0)
+            backoff = self.levels[order - 2].backoff
+            weight = np.where(history >= 0, backoff[history], 0.0) if len(backoff) else 0.0
             result[missing] = weight + self.log_probs(ngrams[missing, 1:])
         return result
 

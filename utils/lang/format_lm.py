@@ -24,7 +24,7 @@ from utils.lang.arpa import ArpaModel
 from utils.lang.grammar import arpa_to_fst, history_mass, without_words
 from utils.lang.langdir import read_symbols
 from utils.lang.lm_text import BOS, EOS
-from utils.step import Step, UserError, log, read_done
+from utils.step import Step, UserError, log
 
 OURS = ("G.fst", "lm.arpa.gz")
 NAMED = 10   # dropped words named in the log
@@ -47,16 +47,12 @@ def main(argv=None):
                             "make the directory with utils/lang/prepare_lang.py")
     model = ArpaModel.read(args.arpa)
     _report(args, model, words)
-    before = read_done(args.lang_test).get(step.name, {}).get("outputs", [])
     with step.output(args.lang_test) as out:
-        if lang.resolve() != Path(args.lang_test).resolve():
-            for name in files:
-                (out / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(lang / name, out / name)
+        for name in files:
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(lang / name, out / name)
         grammar = arpa_to_fst(args.arpa, lang / "words.txt", out / "G.fst")
         _keep_arpa(args.arpa, out / "lm.arpa.gz")
-    for name in set(before) - set(step.outputs):
-        (Path(args.lang_test) / name).unlink(missing_ok=True)
     arcs = sum(grammar.num_arcs(state) for state in range(grammar.num_states))
     return step.finish(f"{args.lang_test}/G.fst: {grammar.num_states} states, {arcs} arcs")
 

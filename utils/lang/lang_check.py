@@ -41,6 +41,7 @@ def _check_tables(lang):
     for name in ("phones", "words"):
         if "#0" not in getattr(lang, name):
             problems.append(Problem(str(lang.path / f"{name}.txt"), "#0 is not in it"))
+    problems += _check_ids(lang)
     for name in _LISTS + _TABLES:
         base = lang.path / "phones" / name
         text, ints, csl = (base.with_suffix(suffix) for suffix in (".txt", ".int", ".csl"))
@@ -53,6 +54,19 @@ def _check_tables(lang):
                                     "run prepare_lang.py again"))
         if name in _LISTS and read_lines(csl) != [":".join(row[0] for row in expected)]:
             problems.append(Problem(str(csl), f"does not correspond to {text.name}"))
+    return problems
+
+
+def _check_ids(lang):
+    """oov.int, and the ids of #0 where there are files of them, are those of the symbol tables."""
+    problems, zero = [], "#0"
+    for name, ident in (("oov.int", lang.oov_id),
+                        ("phones/wdisambig_phones.int", lang.phones.get(zero)),
+                        ("phones/wdisambig_words.int", lang.words.get(zero))):
+        path = lang.path / name
+        if path.exists() and read_lines(path) != [str(ident)]:
+            problems.append(Problem(str(path), f"is not {ident}, as the symbol tables have it",
+                                    "run prepare_lang.py again"))
     return problems
 
 

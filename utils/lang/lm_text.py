@@ -5,6 +5,7 @@ is part of a word.
 """
 
 import gzip
+import zlib
 from array import array
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from utils.step import UserError
 
 BOS, EOS = "<s>", "</s>"
 NOT_WORDS = ("<eps>", "<epsilon>", "#0", BOS, EOS)
+BOM = b"\xef\xbb\xbf"   # of UTF-8, before the first line
 SKIPPED = -1   # the id of a word outside the vocabulary
 
 
@@ -42,7 +44,18 @@ def open_text(path):
     path = Path(path)
     if not path.is_file():
         raise UserError(path, "no such file")
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+    return _Gzip(path, "rb") if path.suffix == ".gz" else path.open("rb")
+
+
+class _Gzip(gzip.GzipFile):
+    """A gzipped file of lines; a UserError where it is cut short, damaged or no gzip at all."""
+
+    def readline(self, size=-1):
+        try:
+            return super().readline(size)
+        except (EOFError, OSError, zlib.error) as error:
+            raise UserError(self.name, f"cannot be decompressed: {error}",
+                            "make it again") from None
 
 
 def read_sentences(path, utt_ids=False):
@@ -55,7 +68,7 @@ def read_sentences(path, utt_ids=False):
     with open_text(path) as file:
         for number, line in enumerate(file, 1):
             if number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")
+                line = line.removeprefix(BOM)
             if not line.isascii():
                 _check_utf8(path, number, line)
             words = line.split()
@@ -137,6 +150,8 @@ def read_vocab(path):
     with open_text(path) as file:
         rows = []
         for number, line in enumerate(file, 1):
+            if number == 1:
+                line = line.removeprefix(BOM)
             _check_utf8(path, number, line)
             rows.append(line.decode("utf-8").strip(" \t\r\n").replace("\t", " ").split(" "))
     rows = [row for row in rows if row != [""]]

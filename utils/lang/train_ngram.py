@@ -17,7 +17,7 @@ e.g. utils/lang/train_ngram.py --order 3 --utt-ids --vocab data/lang data/train/
 
 from pathlib import Path
 
-from utils.lang.lm_text import BOS, open_text, read_text, read_vocab
+from utils.lang.lm_text import BOS, NOT_WORDS, open_text, read_text, read_vocab
 from utils.lang.ngram import adjusted_counts, count_ngrams, estimate, find_discounts
 from utils.step import Step, UserError, log
 
@@ -64,6 +64,8 @@ def _check_options(args):
     """The minimum counts of all orders."""
     if args.order < 1:
         raise UserError("--order", f"must be at least 1, not {args.order}")
+    if args.unk in NOT_WORDS or len(f"x{args.unk}x".split()) != 1:
+        raise UserError("--unk", f"{args.unk!r} is no word", "such as <unk>")
     given = args.min_counts.split(",") if args.min_counts else []
     if not all(count.isdigit() and int(count) > 0 for count in given) or len(given) > args.order:
         raise UserError("--min-counts", f"expected at most {args.order} numbers above 0, "

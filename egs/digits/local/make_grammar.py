@@ -25,6 +25,7 @@ def main(argv=None):
     if not 0 < args.more < 1:
         raise UserError("--more", f"{args.more:g} is not between 0 and 1")
     target = Path(args.arpa)
+    step.name += f":{target.name}"
     if step.up_to_date(target.parent, []):
         return 0
     with step.output(target.parent) as out:

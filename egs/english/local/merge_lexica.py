@@ -19,6 +19,7 @@ def main(argv=None):
     step.add("lexica", nargs="+", metavar="lexicon")
     args = step.parse(argv)
     dest = Path(args.dest)
+    step.name += f":{dest.name}"
     if step.up_to_date(dest.parent, args.lexica):
         return 0
     lines = list(dict.fromkeys(

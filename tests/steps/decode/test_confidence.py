@@ -36,6 +36,14 @@ def test_by_eye(sentences, words, expected):
     assert np.allclose(word_confidences(lattice_of(sentences), words, 1.0), expected, atol=1e-3)
 
 
+def test_confidences_are_of_the_costs_that_chose_the_words():
+    lattice = lattice_of({(1, 2): np.exp(-2), (3,): np.exp(-1)})   # costs, not probabilities
+    arcs, _ = lattice.best_arcs(1, -5)
+    assert lattice.olabel[arcs].tolist() == [1, 2]
+    sure = 1 / (1 + np.exp(-4))                # costs of 2 - 10 against 1 - 5
+    assert np.allclose(word_confidences(lattice, [1, 2], 1.0, wip=-5), sure, atol=1e-3)
+
+
 def test_epsilons_and_shared_states_change_nothing():
     # 1 is certain and twice in the lattice with its word at different times; 2 against 3
     lattice = Lattice([0, 0, 1, 2, 3, 3, 4, 5], [1, 2, 3, 3, 4, 5, 6, 6], [1] * 8,

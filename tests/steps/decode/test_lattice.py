@@ -141,6 +141,13 @@ def test_broken_archives_are_named(tmp_path):
     (tmp_path / "text").write_text("utt-1 \n0 1 a b\n\n")
     with pytest.raises(UserError, match=r"text: utt-1: `0 1 a b` is no line"):
         list(read_lattices(tmp_path / "text"))
+    for line in ("0 1 0.5,3", "0 1 2 3 4 1,2", "0 1 99999999999 2 1,2"):
+        (tmp_path / "text").write_text(f"utt-1 \n{line}\n\n")
+        with pytest.raises(UserError, match=f"text: utt-1: `{line}` is no line"):
+            list(read_lattices(tmp_path / "text"))
+    (tmp_path / "text").write_text("utt-1 \n0 1 1 1 0,0\n1 0 1 1 0,0\n1 0,0\n\n")
+    with pytest.raises(UserError, match="text: utt-1: the lattice has a cycle"):
+        list(read_lattices(tmp_path / "text"))
     (tmp_path / "other").write_bytes(data.replace(b"lattice4", b"standard"))
     with pytest.raises(UserError, match=r"other: utt-1 is an FST of type vector, standard"):
         list(read_lattices(tmp_path / "other"))

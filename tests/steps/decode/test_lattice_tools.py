@@ -172,3 +172,70 @@ def test_lm_weights_are_above_0(system, tmp_path, lmwt):
         lattice_to_ctm.main(["--lmwt", lmwt, system.test, system.graph, system.decode])
     with pytest.raises(UserError, match=f"--lmwt: is {lmwt}"):
         lattice_to_nbest.main(["--lmwt", lmwt, system.graph, system.decode, tmp_path / "nbest"])
+
+
+@pytest.fixture
+def subwords(system, tmp_path):
+    """A graph whose words are units, two for each of the tiny corpus's words but the first."""
+    graph = tmp_path / "graph"
+    shutil.copytree(system.graph, graph)
+    rows = []
+    for symbol, ident in read_symbols(system.graph / "words.txt").items():
+        plain = symbol[:1] in "<#" or symbol == "!SIL"
+        rows.append(f"{symbol if plain else ('▁' if ident % 2 else '') + symbol} {ident}\n")
+    (graph / "words.txt").write_text("".join(rows))
+    (graph / "bpe.model").write_bytes(b"")
+    return graph
+
+
+def test_subwords_are_joined_in_time_and_text(system, subwords, tmp_path):
+    units = tmp_path / "units"
+    shutil.copytree(system.decode, units)
+    tell = ["--model", system.mono, "--lmwt", "12", "--decimals", "4", system.test]
+    lattice_to_ctm.main([*tell, subwords, units])
+    joined = [line.split() for line in (units / "ctm").read_text().splitlines()]
+    (subwords / "bpe.model").unlink()
+    lattice_to_ctm.main([*tell, subwords, units])
+    apart = [line.split() for line in (units / "ctm").read_text().splitlines()]
+    assert len(joined) < len(apart) and not any("▁" in row[4] for row in joined)
+    for utt in {row[0] for row in apart}:
+        mine, parts = ([row for row in rows if row[0] == utt] for rows in (joined, apart))
+        assert "".join(row[4] for row in mine) == "".join(row[4] for row in parts).replace("▁", "")
+        assert mine[0][2] == parts[0][2]
+        ends = [float(rows[-1][2]) + float(rows[-1][3]) for rows in (mine, parts)]
+        assert ends[0] == pytest.approx(ends[1], abs=1e-3)
+        assert math.prod(float(row[5]) for row in mine) == pytest.approx(
+            math.prod(float(row[5]) for row in parts), abs=1e-2)
+    (subwords / "bpe.model").write_bytes(b"")
+    lattice_to_nbest.main(["--nj", "1", "--lmwt", "12", subwords, system.decode,
+                           tmp_path / "nbest"])
+    text = read_table(tmp_path / "nbest/text", empty_ok=True)
+    for utt in {row[0] for row in joined}:
+        assert text[f"{utt}-1"].split() == [row[4] for row in joined if row[0] == utt]
+
+
+def test_words_of_another_graph(system, tmp_path):
+    other = tmp_path / "graph"
+    shutil.copytree(system.graph, other)
+    lines = (system.graph / "words.txt").read_text().splitlines(keepends=True)
+    (other / "words.txt").write_text("".join(lines[:2]))
+    wrong = r"words.txt: no word \d+, which is in the lattice of .* .give the graph"
+    with pytest.raises(UserError, match=wrong):
+        lattice_to_ctm.main([system.test, other, system.decode])
+    for step, rest in ((lattice_to_nbest, [system.decode, tmp_path / "nbest"]),
+                       (rescore, [system.arpa, system.arpa, system.decode, tmp_path / "new"])):
+        with pytest.raises((UserError, SystemExit)):
+            step.main(["--nj", "1", other, *rest])
+    assert "no word" in (tmp_path / "nbest/log/lattice_to_nbest.1.log").read_text()
+    assert "no word" in (tmp_path / "new/log/rescore.1.log").read_text()
+
+
+def test_lattices_are_not_rescored_in_their_own_place(system, tmp_path):
+    before = (system.decode / "lat.1.gz").read_bytes()
+    with pytest.raises(UserError, match="has the lattices to rescore"):
+        rescore.main([system.graph, system.arpa, system.arpa, system.decode,
+                      system.decode / "../" / system.decode.name])
+    with pytest.raises(UserError, match="--lm-scale: is 0"):
+        rescore.main(["--lm-scale", "0", system.graph, system.arpa, system.arpa, system.decode,
+                      tmp_path / "new"])
+    assert (system.decode / "lat.1.gz").read_bytes() == before

@@ -91,3 +91,12 @@ def test_compare_refuses_other_references(decodes, tmp_path):
         compare_wer.main([a, b])
     with pytest.raises(UserError, match="graph: not scored yet"):
         compare_wer.main([a, graph])
+
+
+def test_compare_refuses_characters_counted_otherwise(decodes):
+    data, graph, a, b = decodes
+    score_step.main(["--nj", "1", "--max-lmwt", "7", "--word-ins-penalty", "0.0", "--cer-spaces",
+                     data, graph, b])
+    assert compare_wer.main([a, b]) == 0
+    with pytest.raises(UserError, match=r"counts 72 characters, and .*a/scoring.* 60 .score both"):
+        compare_wer.main(["--cer", a, b])

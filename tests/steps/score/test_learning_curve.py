@@ -47,6 +47,12 @@ def test_mistakes(points, tmp_path):
     for wrong in ("x", "x:1", "x=1", "x:a=b", "x:-1=b", ":1=b"):
         with pytest.raises(UserError, match="is no point"):
             learning_curve.main([tmp_path / "curve.png", wrong])
+    name, _, decode = points[0].partition("=")
+    with pytest.raises(UserError, match="is the second point of"):
+        learning_curve.main([tmp_path / "curve.png", points[0], points[0]])
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot be written"):
+        learning_curve.main([tmp_path / "file/curve.png", points[0]])
     with pytest.raises(UserError, match="not scored yet"):
         learning_curve.main([tmp_path / "curve.png", f"x:1={tmp_path}"])
     assert not (tmp_path / "curve.png").exists()

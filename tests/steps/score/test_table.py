@@ -53,6 +53,8 @@ def test_mistakes(decodes, tmp_path):
         table.main(["--baseline", "x", f"net={decodes['good1']}"])
     with pytest.raises(UserError, match="not scored yet"):
         table.main([f"net={tmp_path}"])
+    with pytest.raises(UserError, match="net: is the name of two systems"):
+        table.main([f"net={decodes['good1']}", f"net={decodes['good0']}"])
     with pytest.raises(UserError, match="is no system"):
         table.main(["net"])
 

@@ -133,3 +133,21 @@ def test_malformed_files_are_named_with_the_line(tmp_path, old, new, line, what)
 def test_no_such_file(tmp_path):
     with pytest.raises(UserError, match=r"none\.arpa: no such file"):
         ArpaModel.read(tmp_path / "none.arpa")
+
+
+def test_counts_of_none(tmp_path):
+    text = SMALL[:SMALL.index("\\2-grams:")].replace("ngram 2=4", "ngram 2=0").replace(
+        "ngram 3=2", "ngram 3=0") + "\\2-grams:\n\n\\3-grams:\n\n\\end\\\n"
+    (tmp_path / "none.arpa").write_text(text)
+    model = ArpaModel.read(tmp_path / "none.arpa")
+    ngrams = [("<s>", "a", "b"), ("b", "b", "a"), ("a", "b", "</s>")]
+    found = model.log_probs(np.array([[model.ids[word] for word in ngram] for ngram in ngrams]))
+    np.testing.assert_allclose(found, [model.score(ngram[:2], ngram[2]) for ngram in ngrams])
+
+
+def test_a_damaged_gzip_is_named(tmp_path):
+    whole = gzip.compress(SMALL.encode())
+    for data in (whole[:-12], b"\\data\\\n", whole[:40] + b"x" + whole[41:]):
+        (tmp_path / "bad.arpa.gz").write_bytes(data)
+        with pytest.raises(UserError, match=r"bad.arpa.gz(:\d+)?: "):
+            ArpaModel.read(tmp_path / "bad.arpa.gz")

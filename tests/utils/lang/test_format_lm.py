@@ -112,6 +112,18 @@ def test_copies_reports_and_runs_once(lang, arpa, tmp_path, capfd):
     assert [path.name for path in (out / "phones").iterdir()] == ["other.txt"]
 
 
+def test_another_model_in_the_same_directory(lang, arpa, tmp_path):
+    test = tmp_path / "lang_test"
+    main([str(lang), str(arpa), str(test)])
+    files = {path.relative_to(test) for path in test.rglob("*") if path.name != ".done"}
+    before = (test / "G.fst").read_bytes()
+    train(["--order", "2", str(tmp_path / "text"), str(tmp_path / "2.arpa")])
+    main([str(test), str(tmp_path / "2.arpa"), str(test)])
+    assert (test / "G.fst").read_bytes() != before
+    assert {path.relative_to(test) for path in test.rglob("*") if path.name != ".done"} == files
+    assert (test / "words.txt").read_bytes() == (lang / "words.txt").read_bytes()
+
+
 def test_nothing_is_lost_where_the_words_are_the_same(lang, arpa, tmp_path, capfd):
     words = ["<eps>", *sorted(ArpaModel.read(arpa).words), "#0"]
     (lang / "words.txt").write_text("".join(f"{word} {i}\n" for i, word in enumerate(words)))

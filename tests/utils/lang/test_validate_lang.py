@@ -42,6 +42,8 @@ def test_what_prepare_lang_makes_is_valid(lang):
     ("phones/word_boundary.int", "1 nonword\n", "", "phones/word_boundary.int: does not"),
     ("phones/align_lexicon.int", "3 3 14", "3 3 15", "phones/align_lexicon.int: does not"),
     ("topo", "11 12", "12", "topo: does not hold each phone"),
+    ("oov.int", "\n", "7\n", "oov.int: is not"),
+    ("phones/wdisambig_words.int", "\n", "7\n", "phones/wdisambig_words.int: is not"),
     ("oov.txt", "<UNK>", "<unk>", "oov.txt: <unk> is not in words.txt"),
 ])
 def test_contradictions(lang, capsys, name, old, new, where):
