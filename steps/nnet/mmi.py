@@ -173,11 +173,13 @@ def log_own(scores, labels, chain, tolerance):
 
 
 def sequence_losses(logits, labels, weights, chain, log_priors, acwt, frame_smoothing=0.0,
-                    tolerance=0, label_smoothing=0.0):
+                    tolerance=0, boost=0.0, label_smoothing=0.0):
     """Sums over frames: minus the criterion, frames that are right, loss to minimise, frames.
 
     The loss is minus the criterion and frame_smoothing times the cross-entropy, which holds the
-    network back from what only fits the training sequences (Su et al. 2013).
+    network back from what only fits the training sequences (Su et al. 2013). With `boost`, other
+    sequences count for more by so much a frame in which they differ (boosted MMI, Povey et al.
+    2008).
 
     logits   float32 (batch, num_out, num_pdfs); log_priors float32 (num_pdfs,)
     labels   int32 (batch, num_out);  weights  float32 (batch, num_out), 0 where nothing is heard
@@ -186,6 +188,8 @@ def sequence_losses(logits, labels, weights, chain, log_priors, acwt, frame_smoo
     log_post = tf.nn.log_softmax(tf.cast(logits, tf.float32))
     scores = acwt * weights[..., None] * (log_post - log_priors)
     own = tf.reduce_sum(log_own(scores, labels, chain, tolerance))
+    if boost:
+        scores += boost * weights[..., None] * (1 - tf.one_hot(labels, scores.shape[-1]))
     every = tf.reduce_sum(log_total(tf.transpose(scores, [1, 0, 2]), tf.constant(chain.start),
                                     tf.constant(chain.matrix)))
     _, hits, cross_entropy, frames = tf.unstack(
@@ -201,11 +205,11 @@ class MmiLearner(Learner):
     acwt             acoustic scale of an output frame
     frame_smoothing  weight of the cross-entropy
     tolerance        frames of the output that pdfs may be off their alignment
+    boost            what a wrong frame of another sequence adds to its log-likelihood
     """
 
-    def __init__(self, trunk, tasks, options, chain, log_priors, acwt, frame_smoothing, tolerance):
-        self.losses = {"chain": chain, "log_priors": log_priors, "acwt": acwt,
-                       "frame_smoothing": frame_smoothing, "tolerance": tolerance}
+    def __init__(self, trunk, tasks, options, **losses):
+        self.losses = losses
         super().__init__(trunk, tasks, options)
 
     def _forward(self, batches):
