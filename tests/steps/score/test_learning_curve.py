@@ -47,7 +47,6 @@ def test_mistakes(points, tmp_path):
     for wrong in ("x", "x:1", "x=1", "x:a=b", "x:-1=b", ":1=b"):
         with pytest.raises(UserError, match="is no point"):
             learning_curve.main([tmp_path / "curve.png", wrong])
-    name, _, decode = points[0].partition("=")
     with pytest.raises(UserError, match="is the second point of"):
         learning_curve.main([tmp_path / "curve.png", points[0], points[0]])
     (tmp_path / "file").touch()
