@@ -101,7 +101,7 @@ if begin 7 "graphs and decoding"; then
   done
 fi
 
-if begin 8 "copies at other speeds, and the adapted features that networks see"; then
+if begin 8 "copies at other speeds, and what networks see: adapted features, log mel energies"; then
   utils/data/perturb_speed.py 0.9,1.0,1.1 "$data/train" "$data/sp/train"
   steps/features/make_mfcc.py --config "$conf/mfcc.conf" --nj "$nj" --cmd "$train_cmd" \
     "$data/sp/train"
@@ -113,17 +113,26 @@ if begin 8 "copies at other speeds, and the adapted features that networks see";
   # The test speakers' transforms are those of tri3b's own decoding.
   steps/hmm/make_fmllr_feats.py --nj "$nj" --cmd "$train_cmd" \
     "$data/test" "$exp/tri3b" "$exp/tri3b/decode_test" "$data/fmllr/test"
+  utils/data/perturb_speed.py 0.9,1.0,1.1 "$data/train" "$data/fbank/train"
+  utils/data/copy_data_dir.py "$data/test" "$data/fbank/test"
+  for set in train test; do
+    steps/features/make_fbank.py --config "$conf/fbank.conf" --nj "$nj" --cmd "$train_cmd" \
+      "$data/fbank/$set"
+    steps/features/compute_cmvn.py "$data/fbank/$set"
+    steps/features/paste_feats.py {"$data/fmllr","$data/fbank","$data/joined"}/"$set"
+    steps/features/compute_cmvn.py "$data/joined/$set"
+  done
 fi
 
 if begin 9 "networks on the alignments of tri3b"; then
   for network in $networks; do
     for seed in $seeds; do
       if [[ $network == *_mmi ]]; then
-        steps/nnet/train_mmi.py --config "$conf/mmi.conf" --seed "$seed" "$data/fmllr/train" \
+        steps/nnet/train_mmi.py --config "$conf/mmi.conf" --seed "$seed" "$data/joined/train" \
           "$exp/tri3b_sp_ali" "$exp/nnet/${network%_mmi}/$seed" "$exp/nnet/$network/$seed"
       else
         steps/nnet/train.py --config "$conf/nnet.conf" --arch "$network" --seed "$seed" \
-          "$data/fmllr/train" "$exp/tri3b_sp_ali" "$exp/nnet/$network/$seed"
+          "$data/joined/train" "$exp/tri3b_sp_ali" "$exp/nnet/$network/$seed"
       fi
     done
   done
@@ -134,7 +143,7 @@ if begin 10 "decoding with the networks"; then
     for seed in $seeds; do
       # The tree is tri3b's, and so the graph.
       steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
-        "$exp/tri3b/graph" "$data/fmllr/test" "$exp/nnet/$network/$seed/decode_test"
+        "$exp/tri3b/graph" "$data/joined/test" "$exp/nnet/$network/$seed/decode_test"
     done
   done
 fi
@@ -165,7 +174,7 @@ if begin 12 "word error rates"; then
       if [[ $hold_out -gt 0 ]]; then dev=$exp/tune/nnet/$network/${seeds%% *}/decode_test; fi
       decode=$exp/nnet/$network/$seed/decode_test
       steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
-        --dev "$dev" "$data/fmllr/test" "$exp/tri3b/graph" "$decode"
+        --dev "$dev" "$data/joined/test" "$exp/tri3b/graph" "$decode"
       decodes+=("$decode")
       group+="${group:+,}$decode"
     done

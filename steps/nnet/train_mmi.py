@@ -28,7 +28,7 @@ from steps.nnet import training
 from steps.nnet.jobs import read_front_end
 from steps.nnet.network import FILES, read_keras_network, read_priors
 from steps.nnet.options import Options
-from utils.option_types import above_zero, count, share_of, zero_or_more
+from utils.option_types import above_zero, share_of, zero_or_more
 from utils.step import Step, UserError, log, read_done
 
 DEFAULTS = Options(num_epochs=2, learning_rate=5e-4, average=1)
@@ -43,9 +43,6 @@ def main(argv=None):
              help="weight of the cross-entropy of frames (default 0.1)")
     step.add("--backoff", type=share_of, default=0.1,
              help="share of each pdf's successors that are drawn from all pdfs (default 0.1)")
-    step.add("--tolerance", type=count, default=0, metavar="FRAMES",
-             help="frames of the output that a pdf may begin earlier or end later than it is "
-                  "aligned (default 0: it stays where it is)")
     step.add("--boost", type=zero_or_more, default=0.0,
              help="what each wrong frame adds to the log-likelihood of another sequence, so that "
                   "those with many errors are pushed further away; 0.05, for example (default 0)")
@@ -84,7 +81,7 @@ def main(argv=None):
                       step.key(),
                       learner=partial(MmiLearner, chain=chain, log_priors=network.log_priors,
                                       acwt=args.acwt, frame_smoothing=args.frame_smoothing,
-                                      tolerance=args.tolerance, boost=args.boost))
+                                      boost=args.boost))
     trainer.run()
     with step.output(args.dir) as out:
         language.write(out, model, config, read_priors(Path(args.network) / "priors"),
