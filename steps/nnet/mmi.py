@@ -167,13 +167,11 @@ def log_own(scores, labels, chain):
 
 
 def sequence_losses(logits, labels, weights, chain, log_priors, acwt, frame_smoothing=0.0,
-                    boost=0.0, label_smoothing=0.0):
+                    label_smoothing=0.0):
     """Sums over frames: minus the criterion, frames that are right, loss to minimise, frames.
 
     The loss is minus the criterion and frame_smoothing times the cross-entropy, which holds the
-    network back from what only fits the training sequences (Su et al. 2013). With `boost`, other
-    sequences count for more by so much a frame in which they differ (boosted MMI, Povey et al.
-    2008).
+    network back from what only fits the training sequences (Su et al. 2013).
 
     logits   float32 (batch, num_out, num_pdfs); log_priors float32 (num_pdfs,)
     labels   int32 (batch, num_out);  weights  float32 (batch, num_out), 0 where nothing is heard
@@ -182,8 +180,6 @@ def sequence_losses(logits, labels, weights, chain, log_priors, acwt, frame_smoo
     log_post = tf.nn.log_softmax(tf.cast(logits, tf.float32))
     scores = acwt * weights[..., None] * (log_post - log_priors)
     own = tf.reduce_sum(log_own(scores, labels, chain))
-    if boost:
-        scores += boost * weights[..., None] * (1 - tf.one_hot(labels, scores.shape[-1]))
     every = tf.reduce_sum(log_total(tf.transpose(scores, [1, 2, 0]), chain))
     _, hits, cross_entropy, frames = tf.unstack(
         frame_losses(logits, labels, weights, label_smoothing=label_smoothing))
@@ -197,7 +193,6 @@ class MmiLearner(Learner):
     log_priors       float32 (num_pdfs,), of the network that the training began with
     acwt             acoustic scale of an output frame
     frame_smoothing  weight of the cross-entropy
-    boost            what a wrong frame of another sequence adds to its log-likelihood
     """
 
     def __init__(self, trunk, tasks, options, **losses):

@@ -43,9 +43,6 @@ def main(argv=None):
              help="weight of the cross-entropy of frames (default 0.1)")
     step.add("--backoff", type=share_of, default=0.1,
              help="share of each pdf's successors that are drawn from all pdfs (default 0.1)")
-    step.add("--boost", type=zero_or_more, default=0.0,
-             help="what each wrong frame adds to the log-likelihood of another sequence, so that "
-                  "those with many errors are pushed further away; 0.05, for example (default 0)")
     step.add("data", help="data directory with features")
     step.add("alidir", help="directory of alignments of it, or of what it is a copy of")
     step.add("network", help="network directory to begin with")
@@ -80,8 +77,7 @@ def main(argv=None):
                       [Task(output.name, model, output, train, valid)], options, Path(args.dir),
                       step.key(),
                       learner=partial(MmiLearner, chain=chain, log_priors=network.log_priors,
-                                      acwt=args.acwt, frame_smoothing=args.frame_smoothing,
-                                      boost=args.boost))
+                                      acwt=args.acwt, frame_smoothing=args.frame_smoothing))
     trainer.run()
     with step.output(args.dir) as out:
         language.write(out, model, config, read_priors(Path(args.network) / "priors"),

@@ -115,22 +115,6 @@ def test_losses(rng, chain):
                                   rel=1e-4)
 
 
-def test_boost_is_for_each_frame_in_which_another_sequence_differs(rng, chain):
-    logits = rng.normal(0, 1, (1, NUM_OUT, NUM_PDFS)).astype(np.float32)
-    labels = rng.integers(0, NUM_PDFS, (1, NUM_OUT)).astype(np.int32)
-    weights = np.ones((1, NUM_OUT), np.float32)
-    weights[:, -1] = 0
-    log_post = logits - np.logaddexp.reduce(logits, 2)[..., None]
-    scores = 0.4 * (weights[..., None] * log_post)[0]
-    own = tuple(labels[0])
-    others = [log_of(path, scores, chain) + 0.3 * sum(np.not_equal(path, own)[:-1])
-              for path in product(range(NUM_PDFS), repeat=NUM_OUT)]
-    found = sequence_losses(logits, labels, weights, chain, np.zeros(NUM_PDFS, np.float32), 0.4,
-                            boost=0.3).numpy()
-    assert found[0] == pytest.approx(
-        np.logaddexp.reduce(others) - log_of(own, scores, chain), rel=1e-4)
-
-
 def test_label_smoothing_is_of_the_cross_entropy(rng, chain):
     logits = rng.normal(0, 1, (1, NUM_OUT, NUM_PDFS)).astype(np.float32)
     labels = rng.integers(0, NUM_PDFS, (1, NUM_OUT)).astype(np.int32)
