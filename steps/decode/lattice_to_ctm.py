@@ -41,8 +41,9 @@ def main(argv=None):
     for path in needed:
         if not path.is_file():
             raise UserError(path, "no such file", "give the model's own graph or lang directory")
-    if step.up_to_date(args.decode, [*files, *needed, graph / "bpe.model", data / "segments",
-                                     data / "reco2file_and_channel"]):
+    if step.up_to_date(args.decode, [*files, *needed, graph / "bpe.model",
+                                     *(data / name for name in ("segments", "utt2trim",
+                                                                "reco2file_and_channel"))]):
         return 0
     rows, unaligned = ctm_rows(files, DataDir(data), LangDir(graph), model, args)
     if unaligned:
@@ -68,7 +69,7 @@ def ctm_rows(files, data, lang, model, args):
             words, aligned = timed_words(lattice, args.lmwt, args.wip, transitions, lang)
             if not aligned:
                 unaligned.append(utt)
-            recording, offset, _ = data.segment(utt)
+            recording, offset = data.feats_start(utt)
             channel = (data.channel(recording) or 0) + 1
             rows += [(recording, channel, offset + start * shift, (end - start) * shift,
                       word, confidence)

@@ -99,6 +99,20 @@ class MatrixReader:
                             "the archive is damaged or was rewritten; make it again") from None
         return self._checked(matrix, spec)
 
+    def feats(self, data, utt):
+        """The features of an utterance of a DataDir, (num_frames, dim), at least one frame.
+
+        raises UserError if they are none, such as a vector, or have values that are no numbers
+        """
+        feats = self.read(data.feats_scp[utt])
+        if feats.ndim != 2 or not feats.size:
+            raise UserError(f"{data.path}/feats.scp", f"what {utt} has are no features, of shape "
+                            f"{feats.shape}", "make them again")
+        if not np.isfinite(feats).all():
+            raise UserError(f"{data.path}/feats.scp", f"the features of {utt} have values that are "
+                            "no numbers", "make them again, or leave it out")
+        return feats
+
     def _checked(self, matrix, spec):
         if not isinstance(matrix, np.ndarray):
             raise UserError(spec, "holds sound, not a matrix")

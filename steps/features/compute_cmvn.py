@@ -46,7 +46,7 @@ def speaker_stats(data, utts, reader):
     total = None
     for utt in utts:
         if utt in data.feats_scp:
-            stats = accumulate(reader.read(data.feats_scp[utt]))
+            stats = accumulate(reader.feats(data, utt))
             if total is not None and stats.shape != total.shape:
                 raise UserError(f"{data.path}/feats.scp", f"{utt} has {stats.shape[1] - 1} values "
                                 f"a frame, its speaker's other utterances {total.shape[1] - 1}")

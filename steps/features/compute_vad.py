@@ -40,8 +40,8 @@ def main(argv=None):
     reader, frames, voiced = MatrixReader(), 0, 0
     with step.output(data.path) as out:
         with MatrixWriter(out / "feats/vad.ark", f"{args.data}/feats/vad.ark") as archive:
-            for utt, spec in data.feats_scp.items():
-                vad = energy_vad(log_energy(reader.read(spec), config),
+            for utt in data.feats_scp:
+                vad = energy_vad(log_energy(reader.feats(data, utt), config),
                                  args.vad_energy_threshold, args.vad_energy_mean_scale,
                                  args.vad_frames_context, args.vad_proportion_threshold)
                 archive.write(utt, vad.astype("float32"))

@@ -7,9 +7,12 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
+
 from steps.features.archive import MatrixWriter
 from steps.features.frontend import FrontEnd
 from utils.data.audio import MAX_BROKEN, for_each_utt
+from utils.data.filters import split_filters
 from utils.data.tables import write_table
 from utils.step import UserError, log, write_atomic
 
@@ -21,6 +24,7 @@ def sound_stamp(data):
     """A hash of the sizes and times of wav.scp's files, to see whether they have changed."""
     stamp = hashlib.blake2b(digest_size=8)
     for path in data.wav_scp.values():
+        path = split_filters(path)[0]
         with contextlib.suppress(OSError, ValueError):   # a pipe, or absent: the job will tell
             status = os.stat(path)   # noqa: PTH116 (a pipe may be no valid Path)
             stamp.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
@@ -41,6 +45,9 @@ def extract_job(data, config, args):
             if not len(feats):
                 log(f"skipped {utt}: {len(samples)} samples are less than one frame "
                     f"of {front_end.length}")
+                continue
+            if not np.isfinite(feats).all():
+                log(f"skipped {utt}: its sound has samples that are no numbers")
                 continue
             out.write(utt, feats)
             part["hash"][utt] = hashlib.blake2b(feats.tobytes(), digest_size=8).hexdigest()

@@ -13,7 +13,7 @@ import numpy as np
 from steps.features import spectra
 from utils.data.audio import parse_channel
 from utils.option_types import yes_or_no
-from utils.step import UserError
+from utils.step import UserError, positive
 
 FULL_SCALE = 32768       # Kaldi computes at the scale of 16-bit samples, and so do we
 PITCH_DIM = 3            # probability of voicing, normalised log pitch, its delta
@@ -40,7 +40,7 @@ def add_options(step, num_mel_bins):
     add("--fft-length", type=int, default=0,
         help="points; 0: the first power of two that holds a frame. Filters begin and end on "
              "whole FFT bins, so a longer one draws them more exactly")
-    add("--num-mel-bins", type=int, default=num_mel_bins)
+    add("--num-mel-bins", type=positive, default=num_mel_bins)
     add("--low-freq", type=float, default=20.0, help="Hz, where the lowest filter begins")
     add("--high-freq", type=float, default=0.0,
         help="Hz, where the highest filter ends; 0: half the rate; negative: below that")
@@ -94,7 +94,9 @@ def _check(config):
                f"expected 0 <= low-freq < high-freq <= {nyquist:g}, half of --sample-rate")
     if config.get("num_ceps", 1) > config["num_mel_bins"]:
         refuse("num-ceps", f"is more than the {config['num_mel_bins']} of --num-mel-bins")
-    length = spectra.frame_samples(config)[0]
+    length, shift = spectra.frame_samples(config)
+    if not shift:
+        refuse("frame-shift", f"is less than a sample at {config['sample_rate']} Hz")
     if config["fft_length"] and config["fft_length"] < length:
         refuse("fft-length", f"is less than a frame's {length} samples")
     bank = spectra.filterbank(config["num_mel_bins"], spectra.fft_length(config),
@@ -141,6 +143,8 @@ class FrontEnd:
         """(first, last) sample to keep, by --trim-silence."""
         if not self.config["trim_silence"] or len(samples) < self.length:
             return 0, len(samples)
+        if self.config["remove_dc_offset"]:
+            samples = samples - samples.mean(dtype=np.float64)
         levels = _frame_levels(samples, self.length, self.shift)
         loud = np.flatnonzero(levels >= levels.max() - self.config["trim_silence"])
         margin = round(TRIM_MARGIN * self.config["sample_rate"])

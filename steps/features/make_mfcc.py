@@ -24,13 +24,13 @@ from steps.features.frontend import add_options, feats_config
 from steps.features.pipeline import read_feats_config
 from utils.data.datadir import DataDir
 from utils.option_types import yes_or_no
-from utils.step import Step
+from utils.step import Step, positive
 
 
 def main(argv=None):
     step = Step(__file__, __doc__, jobs=2)
     add_options(step, num_mel_bins=23)
-    step.add("--num-ceps", type=int, default=13, help="cepstra kept, with the 0th")
+    step.add("--num-ceps", type=positive, default=13, help="cepstra kept, with the 0th")
     step.add("--cepstral-lifter", type=float, default=22.0, help="0: none")
     step.add("--use-energy", type=yes_or_no, default=False,
              help="the log energy in place of the 0th cepstrum")

@@ -20,12 +20,11 @@ import numpy as np
 from steps.features.archive import MatrixReader, MatrixWriter
 from steps.features.pipeline import read_feats_config
 from utils.data.datadir import DataDir
-from utils.data.tables import write_table
 from utils.data.transform import check_target, data_files, drop_stale, select, write_data
 from utils.option_types import count
 from utils.step import Step, UserError
 
-OF_FEATURES = {"feats.scp", "cmvn.scp", "vad.scp"}     # the first one's own, not of what is made
+OF_FEATURES = {"cmvn.scp", "vad.scp"}     # the first one's own, not of what is made
 
 
 def main(argv=None):
@@ -47,28 +46,29 @@ def main(argv=None):
     utts = [utt for utt in sources[0].utts if all(utt in data.feats_scp for data in sources)]
     if not utts:
         raise UserError(f"{args.data[1]}/feats.scp", f"has no utterance of {args.data[0]}")
-    reader, frames = MatrixReader(), 0
+    reader, lengths = MatrixReader(), {}
     with step.output(args.dest) as out:
         name = "feats/pasted.ark"
         with MatrixWriter(out / name, f"{args.dest}/{name}") as archive:
             for utt in utts:
                 feats = pasted(utt, sources, reader, args.length_tolerance)
                 archive.write(utt, feats)
-                frames += len(feats)
+                lengths[utt] = str(len(feats))
         tables = {name: table for name, table in select(sources[0], utts).items()
                   if name not in OF_FEATURES}
+        tables |= {"feats.scp": archive.index, "utt2num_frames": lengths}
         write_data(out, tables)
-        write_table(out / "feats.scp", archive.index)
         (out / "feats.json").write_text(
             json.dumps({**description(args.data, feats.shape[1]), "content": step.key()},
                        indent=1) + "\n")
-        drop_stale(args.dest, {**tables, "feats.scp": archive.index})
-    return step.finish(f"{args.dest}: {len(utts)} utterances, {frames} frames of {feats.shape[1]}")
+        drop_stale(args.dest, tables)
+    return step.finish(f"{args.dest}: {len(utts)} utterances, "
+                       f"{sum(map(int, lengths.values()))} frames of {feats.shape[1]}")
 
 
 def pasted(utt, sources, reader, tolerance):
     """float32 (num_frames, sum of dims)"""
-    parts = [reader.read(data.feats_scp[utt]) for data in sources]
+    parts = [reader.feats(data, utt) for data in sources]
     lengths = [len(part) for part in parts]
     for data, length in zip(sources, lengths, strict=True):
         if abs(length - lengths[0]) > tolerance:

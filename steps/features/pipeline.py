@@ -51,7 +51,7 @@ class FeaturePipeline:
         self.transforms = transforms
         self.utts = [utt for utt in data.utts if utt in data.feats_scp]
         self._reader = MatrixReader()
-        self._cmvn = {}
+        self._cmvn, self.raw_dim = {}, None
         if not self.utts:
             raise UserError(f"{data.path}/feats.scp", "no features of any utterance in utt2spk",
                             "run steps/features/make_mfcc.py")
@@ -64,7 +64,11 @@ class FeaturePipeline:
         if front_end["cmvn"] not in CMVN:
             raise UserError("front_end.json", f"cmvn is {front_end['cmvn']}",
                             f"one of {', '.join(CMVN)}")
-        self.dim = self.load(self.utts[0]).shape[1]
+        try:
+            self.dim = self.load(self.utts[0]).shape[1]
+        except ValueError as error:
+            raise UserError(data.path, str(error),
+                            "final.mat and transforms are of other features") from None
 
     def spread(self, count):
         """So many utterances, or all if there are fewer, spread over the data."""
@@ -75,7 +79,11 @@ class FeaturePipeline:
         """The features as they are in the archive, float32 (num_frames, raw_dim)."""
         if utt not in self.data.feats_scp:
             raise UserError(f"{self.data.path}/feats.scp", f"has no {utt}")
-        return np.ascontiguousarray(self._reader.read(self.data.feats_scp[utt]), np.float32)
+        feats = np.ascontiguousarray(self._reader.feats(self.data, utt), np.float32)
+        if self.raw_dim is not None and feats.shape[1] != self.raw_dim:
+            raise UserError(f"{self.data.path}/feats.scp", f"{utt} has {feats.shape[1]} values a "
+                            f"frame, {self.utts[0]} {self.raw_dim}", "make them alike")
+        return feats
 
     def load(self, utt):
         """The features after all that front_end, lda and transforms say.
@@ -102,7 +110,12 @@ class FeaturePipeline:
             if spk not in self.data.cmvn_scp:
                 raise UserError(f"{self.data.path}/cmvn.scp", f"has no speaker {spk}",
                                 "run steps/features/compute_cmvn.py")
-            self._cmvn[spk] = self._reader.read(self.data.cmvn_scp[spk])
+            stats = self._reader.read(self.data.cmvn_scp[spk])
+            if stats.shape != (2, self.raw_dim + 1) or not stats[0, -1] >= 1:
+                raise UserError(f"{self.data.path}/cmvn.scp", f"what {spk} has are no statistics "
+                                f"of {self.raw_dim} values a frame",
+                                "run steps/features/compute_cmvn.py again")
+            self._cmvn[spk] = stats
         return self._cmvn[spk]
 
 

@@ -21,9 +21,9 @@ def log_energy(feats, config):
     """
     if not config:
         return feats[:, 0]
-    scale = math.log(config["fft_length"])
     if config["use_energy"]:
-        return feats[:, 0] + scale
+        return feats[:, 0] + math.log(2)   # half of the spectrum is summed (Parseval)
+    scale = math.log(config["fft_length"])
     num_bins = config["num_mel_bins"]
     if config["kind"] == "fbank":
         return feats[:, :num_bins].mean(axis=1) + scale

@@ -40,7 +40,9 @@ def main(argv=None):
     step.add("dir", help="directory to make")
     args = step.parse(argv)
     source = Path(args.srcdir)
-    inputs = [*(Path(args.data) / name for name in ("feats.scp", "cmvn.scp", "utt2spk")),
+    inputs = [*(Path(args.data) / name for name in ("feats.scp", "feats.json", "cmvn.scp",
+                                              "utt2spk")),
+              Path(args.alidir) / "final.mdl",
               *sorted(Path(args.alidir).glob("ali.*.gz")),
               *sorted(Path(args.alidir).glob("trans.*")),
               *(source / name for name in ("final.mdl", *COPIED))]
@@ -49,6 +51,9 @@ def main(argv=None):
     if not 0 <= args.tau < np.inf:
         raise UserError("--tau", f"is {args.tau:g}", "expected 0 or more frames")
     transitions, model = read_model(source / "final.mdl")
+    if not (Path(args.alidir) / "final.mdl").is_file():
+        raise UserError(f"{args.alidir}/final.mdl", "no such file",
+                        "align the data with the system that is to be adapted")
     if (Path(args.alidir) / "final.mdl").read_bytes() != (source / "final.mdl").read_bytes():
         raise UserError(f"{args.alidir}/final.mdl", f"is not the model of {source}",
                         "align the data with the system that is to be adapted")

@@ -13,13 +13,14 @@ e.g. steps/hmm/ali_to_ctm.py --level phone data/train data/lang exp/tri3b_ali ph
 
 from pathlib import Path
 
+from utils.option_types import count
 from utils.step import Step
 
 
 def main(argv=None):
     step = Step(__file__, __doc__)
     step.add("--level", choices=("word", "phone"), default="word", help="(default word)")
-    step.add("--decimals", type=int, default=2, help="of seconds (default 2)")
+    step.add("--decimals", type=count, default=2, help="of seconds (default 2)")
     step.add("data", help="data directory")
     step.add("lang", help="lang directory")
     step.add("alidir", help="directory of alignments")

@@ -65,7 +65,7 @@ def length(recording, utts, data):
     end = max(utt.end for utt in utts)
     if not data.segments:
         return max(end, data.utt2dur.get(recording, 0.0))
-    return max(end, float(data.table("reco2dur").get(recording, 0.0)),
+    return max(end, data.reco2dur.get(recording, 0.0),
                *(data.segment(utt.utt)[2] for utt in utts))
 
 

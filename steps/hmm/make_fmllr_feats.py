@@ -67,7 +67,8 @@ def main(argv=None):
 def open_pipeline(args, data):
     """FeaturePipeline with the transforms of all the data's speakers."""
     transforms = read_transforms(args.transforms)
-    missing = sorted({data.utt2spk[utt] for utt in data.feats_scp} - set(transforms))
+    missing = sorted({data.utt2spk[utt] for utt in data.utts if utt in data.feats_scp}
+                     - set(transforms))
     if missing:
         raise UserError(f"{args.transforms}/trans.*", f"has no transform of {missing[0]}, which "
                         f"{args.data} has", "align or decode this data with the adapted system")
@@ -92,10 +93,12 @@ def write_share(args):
 
 
 def description(pipeline):
-    """feats.json of the adapted features; other LDA matrices or features are other fingerprints."""
+    """feats.json of the adapted features; other features, options or LDA are other fingerprints."""
     made_from = pipeline.front_end["feats"].get("fingerprint", "")
     matrix = b"" if pipeline.lda is None else pipeline.lda.tobytes()
-    print_of = hashlib.blake2b(made_from.encode() + matrix, digest_size=8).hexdigest()
+    options = {key: value for key, value in pipeline.front_end.items() if key != "feats"}
+    print_of = hashlib.blake2b((made_from + json.dumps(options, sort_keys=True)).encode() + matrix,
+                               digest_size=8).hexdigest()
     return {"kind": "fmllr", "feat_dim": pipeline.dim, "fingerprint": print_of,
             "frame_shift": pipeline.front_end["feats"].get("frame_shift", 0.01)}
 

@@ -16,6 +16,8 @@ from steps.hmm.train_graph import GraphBuilder, read_lexicon
 from steps.hmm.transitions import TransitionModel
 from steps.hmm.viterbi import align_utt
 
+MOST_FRAMES = 100_000     # of a phone, whose Gaussians are held against all of them at once
+
 
 class Share:
     """Features, transcripts and alignments of one job's utterances.
@@ -155,15 +157,17 @@ class Share:
         bounds, owners = np.concatenate(bounds), np.concatenate(owners)
         first = np.cumsum([0] + [h.n_components * h.n_mix for h in hmms])
         for index, rows in gmm.by_pdf(owners):
-            segments = bounds[rows]
-            lengths = segments[:, 1] - segments[:, 0]
-            places = frames[np.concatenate([np.arange(a, b) for a, b in segments.tolist()])]
-            found, log_like = hmms[index]._do_estep(self.feats[places].astype(np.float64), lengths)
+            lengths = bounds[rows, 1] - bounds[rows, 0]
             span = slice(first[index], first[index + 1])
-            stats["occ"][span] = found["post_mix_sum"].ravel()
-            stats["x"][span] = found["m_n"].reshape(-1, model.dim)
-            stats["x2"][span] = found["x2"].reshape(-1, model.dim)
-            stats["log_like"] += log_like
+            for part in np.split(rows, _few_frames(lengths)):
+                segments = bounds[part]
+                places = frames[np.concatenate([np.arange(a, b) for a, b in segments.tolist()])]
+                found, log_like = hmms[index]._do_estep(
+                    self.feats[places].astype(np.float64), segments[:, 1] - segments[:, 0])
+                stats["occ"][span] += found["post_mix_sum"].ravel()
+                stats["x"][span] += found["m_n"].reshape(-1, model.dim)
+                stats["x2"][span] += found["x2"].reshape(-1, model.dim)
+                stats["log_like"] += log_like
         return stats
 
     def mllt_stats(self, model):
@@ -222,6 +226,11 @@ class Share:
     def aligned_feats(self):
         """Features of all aligned frames, float32 (num_frames, dim)."""
         return self.feats[self.frames()]
+
+
+def _few_frames(lengths):
+    """Where to divide segments of these lengths, so that a part has few more than MOST_FRAMES."""
+    return np.flatnonzero(np.diff(np.cumsum(lengths) // MOST_FRAMES)) + 1
 
 
 def fmllr_stats(model, feats, pdfs, unadapted=None, frames=None, weights=None):

@@ -30,11 +30,12 @@ def timing_inputs(data, alidir, lang):
     """Files whose change makes times out of date."""
     data, alidir, lang = Path(data), Path(alidir), Path(lang)
     return [*(data / name for name in ("utt2spk", "text", "segments", "reco2file_and_channel",
-                                       "utt2dur", "reco2dur")),
+                                       "utt2dur", "reco2dur", "utt2trim")),
             *(alidir / name for name in ("final.mdl", "front_end.json", "num_jobs")),
             *sorted(alidir.glob("ali.*.gz")),
             *(lang / name for name in ("phones.txt", "words.txt", "phones/align_lexicon.int",
-                                       "phones/word_boundary.int"))]
+                                       "phones/word_boundary.int", "phones/optional_silence.int",
+                                       "oov.txt"))]
 
 
 def read_timed(data, lang, alidir):
@@ -55,15 +56,15 @@ def read_timed(data, lang, alidir):
     result, odd = [], []
     for utt, tids in sorted(alignments.items()):
         phones, bounds = phones_of(tids, transitions)
-        recording, start, _ = data.segment(utt)
+        recording, start = data.feats_start(utt)
         times = (start + np.asarray(bounds) * shift).tolist()
         spoken = data.text[utt].split()
         found = align_words(phones.tolist(), lang.word_ids(spoken), lang.align_lexicon,
                             lang.optional_silence)
-        if found is None:
+        spans = [(times[first], times[last]) for word, first, last in found or () if word]
+        if len(spans) != len(spoken):
             odd.append(utt)
             continue
-        spans = [(times[first], times[last]) for word, first, last in found if word]
         result.append(Timed(
             utt, recording, times[0], times[-1],
             [(word, *span) for word, span in zip(spoken, spans, strict=True)],

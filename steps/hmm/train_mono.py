@@ -71,7 +71,8 @@ def train(trainer, args):
         log(f"round {iteration}: {model.num_gauss} Gaussians, log-likelihood "
             f"{aligned['log_like'] / aligned['frames']:.3f} a frame over {aligned['frames']} "
             f"frames, {aligned['retried']} utterances retried, {len(trainer.failed)} not aligned")
-        phones = grown(phones, model, stats["occ"], target, args.power, trainer.rng)
+        if iteration < len(growth):     # what is split last is estimated once more
+            phones = grown(phones, model, stats["occ"], target, args.power, trainer.rng)
     model = joined(phones)
     trainer.align(model, transitions)
     num_failed = training.write_unaligned(trainer.out, trainer.data, trainer.failed)

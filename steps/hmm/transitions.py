@@ -9,6 +9,7 @@ import numpy as np
 
 from steps.hmm.topology import Topology, read_topo
 from steps.hmm.tree import monophone_tree
+from utils.step import UserError
 
 PROB_FLOOR = 0.01     # as in Kaldi's MleTransitionUpdateConfig
 MIN_COUNT = 5.0
@@ -111,5 +112,9 @@ def make_transitions(topo_json, tuples, num_pdfs, log_probs):
 def monophones(lang):
     """Tree without context and the transition model of a LangDir."""
     topo = read_topo(lang.path / "topo")
+    for phone in sorted(phone for phones in lang.sets for phone in phones):
+        if phone not in topo.entries:
+            raise UserError(lang.path / "topo", f"has no phone {phone}, which sets.int has",
+                            "run utils/lang/prepare_lang.py again")
     tree = monophone_tree(lang.sets, {p: topo.num_pdf_classes(p) for p in topo.phones})
     return tree, TransitionModel.from_tree(topo, tree)

@@ -24,7 +24,9 @@ def serve(args, features):
 
     worker = TriphoneWorker(args)
     if features == "aligned":
-        worker.share.transforms = read_transforms(args.alidir)
+        own = {worker.share.data.utt2spk[utt] for utt in worker.share.utts}
+        worker.share.transforms = {spk: transform for spk, transform
+                                   in read_transforms(args.alidir).items() if spk in own}
         worker.set_lda({"lda": front_end_of(args.alidir)[1]})
     elif features == "own":
         worker.set_lda({"lda": None})
@@ -48,12 +50,14 @@ class TriphoneWorker:
         self.share = training.worker_share(args, load=False)
         self.old = read_transitions(Path(args.alidir) / "final.mdl")
         self.alignments = read_ali(args.alidir, set(self.share.utts))
+        self.started = False
 
     def set_lda(self, m):
         """Load the features through another LDA matrix, and at first take the alignments."""
         share = self.share
         share.set_pipeline(training.worker_pipeline(self.args, share.data, m["lda"]))
-        if not share.tids:
+        if not self.started:
+            self.started = True
             share.transitions = self.old
             share.silence = np.isin(self.old.tid2phone, share.lang.silence_phones)
             share.set_alignments(self.alignments)

@@ -4,6 +4,7 @@ train_deltas.py, train_lda_mllt.py and train_sat.py differ in their features and
 between the iterations; the rest is here and, on the workers' side, in triphone_worker.py.
 """
 
+import struct
 from pathlib import Path
 
 import kaldiio
@@ -18,6 +19,7 @@ from steps.hmm.topology import read_topo
 from steps.hmm.transitions import TransitionModel
 from steps.hmm.tree_stats import TreeStats, merge
 from utils.json_file import read_json
+from utils.option_types import zero_or_more
 from utils.step import UserError, log, positive
 
 MIN_COUNT = 20      # frames that a Gaussian needs before another one is added
@@ -30,7 +32,7 @@ def add_options(step, leaves, gaussians, power):
              help=f"of all leaves (default {gaussians})")
     step.add("--power", type=float, default=power,
              help=f"a pdf's share of Gaussians goes by occupancy ** power (default {power})")
-    step.add("--tree-threshold", type=float, default=800.0,
+    step.add("--tree-threshold", type=zero_or_more, default=800.0,
              help="least log-likelihood that a split of the tree gains, in nats (default 800)")
     step.add("--cluster-threshold", type=float, default=-1.0,
              help="merge leaves that lose less likelihood than this; negative: less than the "
@@ -51,14 +53,25 @@ def front_end_of(alidir):
     path = Path(alidir) / "front_end.json"
     front_end = read_json(path, "give a directory of steps/hmm/align.py")
     matrix = Path(alidir) / "final.mat"
-    lda = np.asarray(kaldiio.load_mat(str(matrix)), np.float32) if matrix.is_file() else None
-    return front_end, lda
+    if not matrix.is_file():
+        return front_end, None
+    try:
+        return front_end, np.asarray(kaldiio.load_mat(str(matrix)), np.float32)
+    except (ValueError, OSError, struct.error, AssertionError) as error:
+        raise UserError(matrix, f"is no matrix ({error})", "train the system again") from None
 
 
 def read_transforms(directory):
     """{spk: float64 (dim, dim + 1)} of a directory's trans.JOB; {} if it is not adapted."""
-    return {spk: np.array(matrix, np.float64) for path in sorted(Path(directory).glob("trans.*"))
-            for spk, matrix in kaldiio.load_ark(str(path))}
+    transforms = {}
+    for path in sorted(Path(directory).glob("trans.*")):
+        try:
+            for spk, matrix in kaldiio.load_ark(str(path)):
+                transforms[spk] = np.array(matrix, np.float64)
+        except (ValueError, OSError, struct.error, AssertionError) as error:
+            raise UserError(path, f"is cut short or damaged ({error})",
+                            "make it again") from None
+    return transforms
 
 
 def grow_tree(trainer, args):
@@ -68,7 +81,8 @@ def grow_tree(trainer, args):
                   for a in trainer.call("tree_stats"))
     require_frames(stats.counts, args)
     classes = {p: topo.num_pdf_classes(p) for p in topo.phones}
-    phones = cluster_phones(stats, trainer.lang.sets) + trainer.lang.extra_questions
+    middle = classes[trainer.lang.nonsilence_phones[0]] // 2
+    phones = cluster_phones(stats, trainer.lang.sets, (middle,)) + trainer.lang.extra_questions
     questions = all_questions(phones, 3, max(classes.values()))
     tree, report = build_tree(stats, trainer.lang.roots, questions, classes, args.num_leaves,
                               args.tree_threshold, args.cluster_threshold)

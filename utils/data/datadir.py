@@ -23,7 +23,7 @@ class DataDir:
 
     .wav_scp .text .utt2spk .spk2gender .utt2accent .feats_scp .cmvn_scp   {id: str}
     .segments   {utt: (recording, start in s, end in s)}, end -1 for the recording's end
-    .utt2dur    {utt: s}
+    .utt2dur    {utt: s};  .reco2dur  {recording: s}
     .spk2utt    {spk: [utts]}, always made from utt2spk
     .utts       sorted list of utt2spk's keys
     """
@@ -84,6 +84,11 @@ class DataDir:
         return {utt: _seconds(value, self.path / "utt2dur", utt)
                 for utt, value in self.table("utt2dur").items()}
 
+    @cached_property
+    def reco2dur(self):
+        return {recording: _seconds(value, self.path / "reco2dur", recording)
+                for recording, value in self.table("reco2dur").items()}
+
     def segment(self, utt):
         """(recording, start, end) of an utterance; the whole recording if there are no segments."""
         if not self.table("segments"):
@@ -93,6 +98,14 @@ class DataDir:
         except KeyError:
             raise UserError(self.path / "segments", f"{utt} of utt2spk is not here",
                             "run fix_data_dir.py") from None
+
+    def feats_start(self, utt):
+        """(recording, s in it at which the utterance's features begin): after what was trimmed."""
+        recording, start, _ = self.segment(utt)
+        trim = self.table("utt2trim").get(utt)
+        if trim is not None:
+            start += _seconds(trim.split()[0], self.path / "utt2trim", utt)
+        return recording, start
 
     def channel(self, recording):
         """The recording's channel (0, 1, ...) by reco2file_and_channel; None if it has none."""

@@ -82,6 +82,7 @@ def test_silence_at_the_ends_is_trimmed(sound):
     assert 0.1 <= (32000 - first) / 16000 <= 0.13      # the margin, and a frame that overlaps
     assert 0.1 <= (last - 48000) / 16000 <= 0.13
     assert len(compute(samples, trim_silence=40)) == 1 + (last - first - 400) // 160
+    assert FrontEnd(config(trim_silence=40)).trim(samples + 0.1) == (first, last)
     assert FrontEnd(config()).trim(samples) == (0, len(samples))
     assert FrontEnd(config(trim_silence=40)).trim(np.zeros(8000, np.float32)) == (0, 8000)
 

@@ -8,6 +8,7 @@ from steps.features import compute_cmvn, make_fbank, make_mfcc
 from steps.features.archive import MatrixReader
 from steps.features.frontend import FrontEnd
 from steps.features.pipeline import read_feats_config
+from utils.data import perturb_speed
 from utils.data.tables import read_table
 from utils.step import UserError
 
@@ -141,3 +142,36 @@ def test_feats_json_tells_everything(make_data, tmp_path):
     assert found["kind"] == "mfcc"
     assert (found["feat_dim"], found["sample_rate"], found["frame_shift"]) == (13, 16000, 0.01)
     assert len(found["fingerprint"]) == len(found["content"]) == 16
+
+
+def test_samples_that_are_no_numbers(make_data, tmp_path):
+    directory = make_data(seconds=[0.3] * 40)
+    path = tmp_path / "wav/train-s001-u003.wav"
+    samples, rate = soundfile.read(path, dtype="float32")
+    samples[100] = np.nan
+    soundfile.write(path, samples, rate, subtype="FLOAT")
+    make_mfcc.main(["--nj", 1, directory])
+    assert len(read_table(f"{directory}/feats.scp")) == 39
+    assert "s001-u003: its sound has samples that are no numbers" in (
+        tmp_path / directory / "log/make_mfcc.1.log").read_text()
+
+
+def test_sound_below_a_filter_has_changed(make_data, sound, tmp_path, capsys):
+    make_data()
+    perturb_speed.main(["0.9", "data/train", "data/slow"])
+    make_mfcc.main(["--nj", 1, "data/slow"])
+    soundfile.write(tmp_path / "wav/train-s000-u000.wav", sound(0.5, 99), 16000)
+    capsys.readouterr()
+    make_mfcc.main(["--nj", 1, "data/slow"])
+    assert "up to date" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [["--num-ceps=0"], ["--num-mel-bins=0"]])
+def test_numbers_of_nothing(make_data, options):
+    with pytest.raises(SystemExit):
+        make_mfcc.main([*options, make_data()])
+
+
+def test_a_shift_of_no_sample(make_data):
+    with pytest.raises(UserError, match="--frame-shift=2e-05: is less than a sample"):
+        make_mfcc.main(["--frame-shift=0.00002", make_data()])

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from steps.features import compute_cmvn, make_mfcc
+from steps.features.archive import MatrixReader, MatrixWriter
 from steps.features.cmvn import sliding_cmvn
 from steps.features.pipeline import FeaturePipeline, make_front_end, read_feats_config
 from steps.features.transform import add_deltas
 from steps.features.transform import splice as spliced
 from utils.data.datadir import DataDir
+from utils.data.tables import read_table, write_table
 from utils.step import UserError
 
 
@@ -97,3 +99,31 @@ def test_what_is_missing_is_named(data, tmp_path):
     (tmp_path / data / "feats.scp").unlink()
     with pytest.raises(UserError, match=r"data/train/feats.scp: no features"):
         pipeline(data)
+
+
+def rewrite(directory, name, key, change):
+    """An archive of its own for one entry of a table of matrices."""
+    table = read_table(f"{directory}/{name}")
+    matrix = change(np.array(MatrixReader().read(table[key])))
+    with MatrixWriter(f"{directory}/odd.ark") as archive:
+        archive.write(key, matrix)
+    write_table(f"{directory}/{name}", {**table, **archive.index})
+
+
+@pytest.mark.parametrize(("name", "key", "change", "message"), [
+    ("feats.scp", "s000-u001", lambda m: m * np.nan, "s000-u001 have values that are no numbers"),
+    ("feats.scp", "s000-u001", lambda m: m[:, :5].copy(), "s000-u001 has 5 values a frame, s000-"),
+    ("feats.scp", "s000-u001", lambda m: m[0].copy(), "what s000-u001 has are no features"),
+    ("cmvn.scp", "s000", lambda m: m[:, :5].copy(), "what s000 has are no statistics of 13"),
+    ("cmvn.scp", "s000", lambda m: m * 0, "what s000 has are no statistics of 13"),
+])
+def test_what_cannot_be_features_is_named(data, name, key, change, message):
+    rewrite(data, name, key, change)
+    with pytest.raises(UserError, match=message):
+        feats = pipeline(data)
+        [feats.load(utt) for utt in feats.utts]
+
+
+def test_transforms_of_other_features(data):
+    with pytest.raises(UserError, match="data/train: a matrix of 7 columns cannot transform 39"):
+        pipeline(data, transforms=dict.fromkeys(("s000", "s001"), np.zeros((6, 7))))

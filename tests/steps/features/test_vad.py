@@ -46,3 +46,13 @@ def test_energy_is_found_in_every_kind_of_features(options):
 def test_energy_of_kaldis_own_features_is_their_first_column():
     feats = np.arange(6, dtype=np.float32).reshape(2, 3)
     np.testing.assert_array_equal(log_energy(feats, {}), [0, 3])
+
+
+@pytest.mark.parametrize("fft_length", [512, 2048])
+def test_energy_is_the_sum_of_squares_as_kaldis(fft_length):
+    noise = np.random.default_rng(0).normal(size=16000).astype(np.float32) * 0.01
+    found = config(use_energy=True, fft_length=fft_length, window_type="rectangular",
+                   preemphasis_coefficient=0.0, dither=0.0)
+    energy = log_energy(FrontEnd(found).compute("u", noise), found)
+    frames = np.lib.stride_tricks.sliding_window_view(32768.0 * (noise - noise.mean()), 400)[::160]
+    np.testing.assert_allclose(energy, np.log((frames ** 2).sum(1)), atol=0.1)

@@ -49,6 +49,8 @@ def test_the_data_become_more_likely_the_less_the_old_means_count(speech, mono_a
 def test_mistakes(speech, mono_ali, tri3b, tmp_path):
     with pytest.raises(UserError, match="is not the model of"):
         adapt_map.main([speech.train, tri3b, mono_ali, tmp_path / "x"])
+    with pytest.raises(UserError, match=r"none/final.mdl: no such file"):
+        adapt_map.main([speech.train, tmp_path / "none", mono_ali, tmp_path / "x"])
     with pytest.raises(UserError, match="--tau: is -1"):
         adapt_map.main(["--tau", "-1", speech.train, mono_ali, mono_ali, tmp_path / "x"])
     assert not (tmp_path / "x/final.mdl").exists()

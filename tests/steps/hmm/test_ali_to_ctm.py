@@ -82,6 +82,14 @@ def test_segments_are_times_in_the_recordings(speech, mono_ali, segmented, tmp_p
     assert [row[:3] + row[4:] for row in found] == [row[:3] + row[4:] for row in expected]
 
 
+def test_what_was_trimmed_before_the_features_counts(speech, mono_ali, segmented, tmp_path):
+    ali_to_ctm.main([segmented, speech.lang, mono_ali, tmp_path / "whole"])
+    write_table(segmented / "utt2trim", dict.fromkeys(DataDir(segmented).utts, "1.25 3"))
+    ali_to_ctm.main([segmented, speech.lang, mono_ali, tmp_path / "trimmed"])
+    whole, trimmed = rows_of(tmp_path / "whole"), rows_of(tmp_path / "trimmed")
+    assert [row[2] for row in trimmed] == pytest.approx([row[2] + 1.25 for row in whole])
+
+
 def test_oov_words_are_as_they_were_said(speech, mono_ali, tmp_path, change, capsys):
     """The transcript's own words: `mano` is OOV for a lang directory without it."""
     lexicon = [line for line in read_lines(speech.dict / "lexicon.txt") if "mano" not in line]

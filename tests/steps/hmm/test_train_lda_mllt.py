@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 
 import kaldiio
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from steps.features.pipeline import FeaturePipeline
 from steps.hmm import train_lda_mllt
-from steps.hmm.ali import read_ali
+from steps.hmm.ali import read_ali, write_ali
 from steps.hmm.model import read_model
 from steps.hmm.triphones import front_end_of
 from utils.data.datadir import DataDir
@@ -55,3 +56,17 @@ def test_bad_options(speech, tri1, few, tmp_path):
     with pytest.raises(UserError, match=r"LDA: 92 dimensions asked for, .* have 91"):
         train_lda_mllt.main([*FAST, "--dim", "92", few, speech.lang, tri1, tmp_path / "tri"])
     assert not (tmp_path / "tri/final.mdl").exists()
+
+
+def test_a_job_whose_utterances_are_not_aligned(speech, tri1, few, tmp_path):
+    """Of the second job's speakers there is no alignment; they are aligned by the new model."""
+    shutil.copytree(tri1, tmp_path / "ali")
+    known = {utt for utts in list(DataDir(few).spk2utt.values())[:1] for utt in utts}
+    write_ali(tmp_path / "ali/ali.1.gz", [(utt, tids) for utt, tids in read_ali(tri1).items()
+                                          if utt in known])
+    for path in (tmp_path / "ali").glob("ali.[2-9].gz"):
+        path.unlink()
+    (tmp_path / "ali/num_jobs").write_text("1\n")
+    train_lda_mllt.main([*FAST, "--mllt-iters", "2", "--realign-iters", "3", few, speech.lang,
+                         tmp_path / "ali", tmp_path / "tri"])
+    assert sorted(read_ali(tmp_path / "tri")) == DataDir(few).utts

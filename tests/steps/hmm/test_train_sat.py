@@ -1,11 +1,12 @@
 import re
+import shutil
 
 import kaldiio
 import numpy as np
 import pytest
 
 from steps.features.pipeline import FeaturePipeline
-from steps.hmm import train_sat
+from steps.hmm import align, make_fmllr_feats, train_sat
 from steps.hmm.ali import read_ali
 from steps.hmm.model import read_model
 from steps.hmm.triphones import front_end_of
@@ -101,3 +102,25 @@ def test_bad_input_names_the_file(speech, few, tmp_path, tri2b):
     (few / "feats.json").write_text(re.sub(r'"fingerprint": "[^"]+"', '"fingerprint": "x"', text))
     with pytest.raises(UserError, match=r"few/feats.json: features x are not those"):
         train_sat.main([*FAST, few, speech.lang, tri2b, tmp_path / "sat"])
+
+
+def test_transforms_of_an_adapted_alignment_are_the_new_ones_of_all_speakers(speech, tri3b, few,
+                                                                          tmp_path):
+    align.main(["--nj", "1", few, speech.lang, tri3b, tmp_path / "ali"])
+    for jobs in ("1", "3"):
+        train_sat.main(["--nj", jobs, *FAST, few, speech.lang, tmp_path / "ali", tmp_path / jobs])
+    old, one, three = (transforms_of(tmp_path / name) for name in ("ali", "1", "3"))
+    assert list(one) == list(three) == sorted(DataDir(few).spk2utt)
+    assert sum(np.abs(one[spk] - old[spk]).max() > 1e-2 for spk in one) == 2   # one says too little
+    for spk in one:
+        np.testing.assert_allclose(one[spk], three[spk], atol=0.05)
+
+
+def test_a_damaged_matrix_or_transform_is_named(speech, tri3b, few, tmp_path):
+    shutil.copytree(tri3b, tmp_path / "sat")
+    for name in ("final.mat", "trans.1"):
+        whole = (tmp_path / "sat" / name).read_bytes()
+        (tmp_path / "sat" / name).write_bytes(whole[:-9])
+        with pytest.raises(UserError, match=f"sat/{name}: is "):
+            make_fmllr_feats.main([few, tmp_path / "sat", tmp_path / "sat", tmp_path / "fmllr"])
+        (tmp_path / "sat" / name).write_bytes(whole)
