@@ -52,9 +52,12 @@ def main(argv=None):
     step.add("variants", nargs="+", metavar="NAME=NETWORK,DEV,TEST")
     args = step.parse(argv)
     variants = [variant(text) for text in args.variants]
-    inputs = [path / name for _, path, _ in variants for name in (*FILES, "model.tflite")]
+    inputs = [path / name for _, path, _ in variants
+              for name in (*FILES, "model.tflite", "compress.json")]
     inputs += [decode / "scoring/summary.json" for *_, decodes in variants for decode in decodes]
-    inputs += [Path(args.data) / "feats.scp"] + [Path(args.graph) / "HCLG.fst"] * bool(args.graph)
+    inputs += [Path(args.data) / name for name in ("feats.scp", "feats.json", "cmvn.scp",
+                                                   "utt2spk")]
+    inputs += [Path(args.graph) / "HCLG.fst"] * bool(args.graph)
     if step.up_to_date(args.dir, inputs):
         return 0
     check(args, variants)

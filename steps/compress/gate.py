@@ -66,6 +66,13 @@ def add_options(step, max_rise, told=None):
 
 def inputs_of(args):
     """Files of the gate whose change makes a compressed network out of date; checks options."""
+    directory = Path(args.dir).resolve()
+    if directory == Path(args.network).resolve():
+        raise UserError(args.dir, "is the network to be made smaller", "name another directory")
+    if args.baseline and directory in (Path(args.baseline).resolve(),
+                                       *Path(args.baseline).resolve().parents):
+        raise UserError(args.baseline, f"is in {args.dir}, which is to be made",
+                        "the baseline is the uncompressed network's decoding")
     if not args.baseline:
         for name in ("dev", "graph"):
             if getattr(args, name):
@@ -95,7 +102,8 @@ def deliver(step, inputs, make, advice):
                         ignore=shutil.ignore_patterns("candidate.json", "decode"))
         (out / "compress.json").write_text(json.dumps(about, indent=1) + "\n")
     if (directory / ".candidate/decode").is_dir():
-        keep_decoding(directory / ".candidate/decode", directory / Path(step.args.baseline).name)
+        name = Path(step.args.baseline).resolve().name
+        keep_decoding(directory / ".candidate/decode", directory / name)
     shutil.rmtree(directory / ".candidate")
     return about
 

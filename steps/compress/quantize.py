@@ -52,11 +52,14 @@ def main(argv=None):
     keep = parse_keep(args.keep)
     inputs = [Path(args.network) / name for name in FILES]
     if args.data:
-        inputs += [Path(args.data) / name for name in ("feats.scp", "cmvn.scp", "utt2spk")]
+        inputs += [Path(args.data) / name for name in ("feats.scp", "feats.json", "cmvn.scp",
+                                               "utt2spk")]
     if step.up_to_date(args.dir, inputs + gate.inputs_of(args)):
         return 0
     check(args)
-    speech = calibration_speech(args)
+    schemes = [args.scheme, *(scheme for _, scheme in keep)]
+    heard = any(scheme.startswith(("int4", "int8-static")) for scheme in schemes)
+    speech = calibration_speech(args) if heard else []   # int8 follows from the kernels alone
     about = gate.deliver(step, inputs, lambda out: quantize(args, keep, speech, out),
                          "--keep output=int8, quantize_aware.py, or a wider --scheme")
     return step.finish(f"{args.dir}: {about['bytes'] / 1e6:.3f} MB, {args.scheme}, "

@@ -151,7 +151,9 @@ class Retraining:
     def _counted(self, model):
         from steps.nnet.architectures import macs_per_second, num_params
         shift = self.config.get("frame_shift", 0.01)
-        return {**self.config, **self.changed, "num_params": num_params(model),
+        # What was on the grid of whole numbers, of quantize_aware.py, is so no more.
+        kept = {name: value for name, value in self.config.items() if name != "quantized"}
+        return {**kept, **self.changed, "num_params": num_params(model),
                 "macs_per_second": macs_per_second(model, shift)}
 
     def _check_inputs(self):

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -10,10 +11,12 @@ from steps.decode.fingerprints import check_graph
 from steps.nnet.jobs import read_front_end
 from steps.nnet.network import FILES, read_config
 from steps.package.adapt import TRAINABLE, write_half
+from steps.package.whole import SEARCH
 from steps.score.wer import read_summary
 from utils.json_file import read_json
 from utils.step import UserError, log
 
+ALIKE = ("num_pdfs", "feat_dim", "subsampling", "left_context", "right_context")   # of networks
 GRAPH_FILES = ("words.txt", "phones.txt", "graph.json", "bpe.model")
 SOUND_KINDS = ("mfcc", "fbank")
 
@@ -39,9 +42,18 @@ def inputs_of(args):
     network, graph = Path(args.network), Path(args.graph)
     return [*(network / name for name in (*FILES, "model.tflite", "compress.json")),
             *(graph / name for name in ("HCLG.fst", *GRAPH_FILES)),
+            *sorted((graph / "phones").glob("*")),
             *(Path(p) for p in (lm_of(args), args.lexicon, args.about) if p),
-            *(Path(d) / "scoring/summary.json" for d in (args.dev, *args.decode) if d),
-            *(Path(d) / "final.keras" for d in (args.trainable,) if d)]
+            *(path for d in (args.dev, *args.decode) if d
+              for path in (Path(d) / "scoring/summary.json",
+                           *sorted((Path(d) / "scoring").glob("by_*")))),
+            *(Path(d) / "final.keras" for d in (args.trainable, source_of(network)) if d)]
+
+
+def source_of(network):
+    """The network that a compressed one was made of, None if it is none."""
+    path = network / "compress.json"
+    return read_json(path).get("source") if path.is_file() else None
 
 
 def check(args):
@@ -67,12 +79,22 @@ def check(args):
         if value is not None and not 0 < value < float("inf"):
             raise UserError(option, f"is {value:g}", "expected more than 0")
     lmwt, wip = lm_weight(args)
+    search = {"acwt": 1.0 / lmwt, "beam": args.beam, "max_active": args.max_active,
+              "min_active": args.min_active}
+    for name, value in search.items():
+        least, most = SEARCH[name]
+        if not least <= value <= most:
+            option, shown = ("--lmwt", lmwt) if name == "acwt" else (
+                f"--{name.replace('_', '-')}", value)
+            raise UserError(option, f"is {shown:g}, which no package can be told",
+                            "see --help for what is usual")
+    if not math.isfinite(wip):
+        raise UserError("--wip", f"is {wip:g}", "expected a number")
     compress = read_json(network / "compress.json") if (network / "compress.json").is_file() \
         else {}
     return Plan(network, graph, lm, Path(args.lexicon) if args.lexicon else None,
                 trainable_of(args, config, compress), config, front_end, compress,
-                {"acwt": 1.0 / lmwt, "beam": args.beam, "max_active": args.max_active,
-                 "min_active": args.min_active}, wip, args)
+                search, wip, args)
 
 
 def check_front_end(network, front_end, config):
@@ -116,10 +138,12 @@ def trainable_of(args, config, compress):
     for directory in (args.trainable, args.network, compress.get("source")):
         if directory and (Path(directory) / "final.keras").is_file():
             found = read_config(directory)
-            if found["num_pdfs"] != config["num_pdfs"]:
-                raise UserError(Path(directory) / "config.json", f"{found['num_pdfs']} pdfs, "
-                                f"{args.network} has {config['num_pdfs']}",
-                                "--trainable is a network on the same tree")
+            for what in ALIKE:
+                if found[what] != config[what]:
+                    raise UserError(Path(directory) / "config.json", f"{what} is {found[what]}, "
+                                    f"and that of {args.network} {config[what]}",
+                                    "--trainable is the network it was compressed from, or one on "
+                                    "the same tree with the same context")
             return Path(directory)
         if directory and directory == args.trainable:
             break

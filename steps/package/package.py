@@ -30,6 +30,7 @@ def main(argv=None):
     step = Step(__file__, __doc__)
     add_options(step)
     args = step.parse(argv)
+    args.package = str(Path(args.package))     # a slash at its end would be before ".zip"
     from steps.package import contents
     zipped = Path(f"{args.package}.zip")
     args.force = args.force or not zipped.is_file()

@@ -34,6 +34,7 @@ from utils.lang.langdir import LangDir
 from utils.step import UserError
 
 SEGMENT = 30.0     # s: longer sound is cut at pauses
+SILENT = 2.0 ** -15      # nothing is said where no sample is beyond the last of 16 bits
 SHORTEST = 8.0     # s of a segment, but for the last
 
 
@@ -84,11 +85,11 @@ class Recogniser:
         self.search = Search(package.path / "graph/HCLG.fst", self.transitions,
                              SearchOptions(**found))
         self.word_times = WordTimes(self.transitions, lang)
-        self.shift = self.front_end["feats"]["frame_shift"]
         self.rate = self.front_end["feats"]["sample_rate"]
         self.max_segment, self.channel = max_segment, channel
         self.spent = Counter()
         self.features = self._tried_out()
+        self.shift = self.features.shift / self.rate     # s, of whole samples
 
     def transcribe(self, path, progress=None, stats=None):
         """The Transcript of a sound file; progress(seconds) is called after each window.
@@ -99,12 +100,16 @@ class Recogniser:
         segments, at, known = [], 0, 0.0
         for samples, first, feats in self._windows(path):
             before = time.process_time()
-            if len(feats):
+            heard = len(feats) and np.abs(samples[first:]).max() > SILENT
+            if heard:
                 known = known + accumulate(feats) if stats is None else stats
                 feats = apply_cmvn(feats, self.front_end, known)
                 feats = in_context(feats, self.front_end)
             self._spend("features", before)
-            if len(feats):
+            if len(feats) and not heard:     # dither alone, which CMVN would make as loud as speech
+                start = (at + first) / self.rate
+                segments.append(Segment(start, start + len(feats) * self.shift, []))
+            elif heard:
                 segments += self._decode(feats, self._cuts(samples[first:], len(feats)),
                                          (at + first) / self.rate)
             at += len(samples)
@@ -156,7 +161,7 @@ class Recogniser:
     def _cuts(self, samples, num_frames):
         """Frames where segments end, the last one's num_frames."""
         longest = max(1, round(self.max_segment / self.shift))
-        shift, cuts = round(self.shift * self.rate), []
+        shift, cuts = self.features.shift, []
         if num_frames > longest:
             whole = samples[:len(samples) // shift * shift].reshape(-1, shift)
             energy = energies(whole)[:num_frames]

@@ -57,6 +57,8 @@ def main(argv=None):
     if not args.out and len(files) > 1 and not is_stream(formats):
         raise UserError("--out", f"is needed for {len(files)} files as {args.format}",
                         "name a directory")
+    if args.out:
+        check_not_theirs(args.out, files, formats)
     broken, seconds = transcribe_all(args, files, formats)
     if broken:
         raise SystemExit(f"{step.name}: {broken} of {len(files)} files could not be transcribed, "
@@ -71,10 +73,12 @@ def check_options(args):
     for name in formats:
         if name not in SUFFIXES:
             raise UserError("--format", f"{name!r} is none", f"one of {', '.join(SUFFIXES)}")
-    for name, value, least in (("beam", args.beam, 0), ("max-active", args.max_active, 1),
-                               ("max-segment", args.max_segment, 1)):
-        if value is not None and not least < value < float("inf"):
-            raise UserError(f"--{name}", f"is {value:g}", f"expected more than {least}")
+    for name, value, least, most in (("beam", args.beam, 0, 1e4),
+                                     ("max-active", args.max_active, 1, 2**31 - 1),
+                                     ("max-segment", args.max_segment, 1, 1e9)):
+        if value is not None and not least < value <= most:
+            raise UserError(f"--{name}", f"is {value:g}",
+                            f"expected more than {least}, and at most {most:g}")
     if args.channel != "mix" and not (args.channel.isascii() and args.channel.isdigit()):
         raise UserError("--channel", f"is {args.channel!r}", "expected 0, 1, ... or mix")
     if args.out:
@@ -114,6 +118,17 @@ def names_of(found):
             name += "_"
         names[name] = file
     return names
+
+
+def check_not_theirs(out, names, formats):
+    """UserError if a transcript would be written over a file beside its sound, such as a text."""
+    from steps.package.formats import SUFFIXES
+    for name, file in names.items():
+        for kind in formats:
+            target = Path(out) / (name + SUFFIXES[kind])
+            if target.exists() and target.resolve().parent == file.resolve().parent:
+                raise UserError(target, f"is there already, beside {file.name}",
+                                "move it, or name another folder with --out")
 
 
 def is_stream(formats):

@@ -25,7 +25,7 @@ class Decoding:
     """One scored decode directory. utts, spks: lists; counts: int64 (num_utts, 8)."""
 
     def __init__(self, path, base):
-        self.path, self.base = path, base
+        self.path, self.base, self.dev = path, base, None
         try:
             self.summary = read_summary(path)
             self.utts, self.spks, self.counts = read_utt_table(path / "scoring/utts.tsv")
@@ -92,8 +92,8 @@ class TestSet:
 
 
 def resolve(path, base):
-    """A path as a step was given it, from here or from the recipe's directory; None if gone."""
-    for place in (Path(path), Path(base) / path) if path else ():
+    """A path as a step was given it, from the recipe's directory or from here; None if gone."""
+    for place in (Path(base) / path, Path(path)) if path else ():
         if place.exists():
             return place
     return None
@@ -118,43 +118,44 @@ def read_test_sets(exp, skip=()):
     decodings = sorted((Decoding(path, base) for path in paths),
                        key=lambda d: (d.scored, str(d.path)))
     here = {d.path.resolve(): d for d in decodings}
-    devs = {}
     for one in decodings:
         where = resolve(one.chosen_on, base)
         dev = here.get(where.resolve()) if where else None
-        devs[one.path] = None if dev is one else dev
-    dev_refs = {dev.refs for dev in devs.values() if dev}
+        one.dev = None if dev is one else dev
+    dev_refs = {one.dev.refs for one in decodings if one.dev}
     groups = {}
     for one in decodings:
         groups.setdefault(one.refs, []).append(one)
     tested = {refs: g for refs, g in groups.items() if refs not in dev_refs} or groups
     names = _set_names([[d.options.get("data", d.path.name) for d in g] for g in tested.values()])
     # By name: what is scored side by side ends in any order.
-    return [TestSet(name, _systems(group, name, exp, devs))
+    return [TestSet(name, _systems(group, name, exp))
             for name, group in sorted(
                 zip(names, tested.values(), strict=True), key=lambda pair: pair[0])]
 
 
 def inputs_of(sets):
     """The files of these test sets that a report is made from."""
-    scorings = [seed.path / "scoring"
-                for one in sets for system in one.systems for seed in system.seeds]
-    return [path for scoring in scorings
-            for path in [*(scoring / name for name in FILES), *sorted(scoring.glob("by_*"))]]
+    seeds = [seed for one in sets for system in one.systems for seed in system.seeds]
+    scorings = [seed.path / "scoring" for seed in seeds]
+    return [*(path for scoring in scorings
+              for path in [*(scoring / name for name in FILES), *sorted(scoring.glob("by_*"))]),
+            *(seed.dev.path / "scoring/summary.json" for seed in seeds if seed.dev)]
 
 
-def _systems(group, set_name, exp, devs):
+def _systems(group, set_name, exp):
     usual = Counter(d.path.name for d in group).most_common(1)[0][0]
-    systems = {}
+    places, systems = {one.path.relative_to(exp).parent.parts for one in group}, {}
     for one in group:
         parts = one.path.relative_to(exp).parent.parts
-        if len(parts) > 1 and parts[-1].isdigit():
+        # A seed's, unless the directory above is a system itself.
+        if len(parts) > 1 and parts[-1].isdigit() and parts[:-1] not in places:
             parts = parts[:-1]
         if len(parts) > 1 and parts[0] == set_name:
             parts = parts[1:]
         name = "/".join(parts) + ("" if one.path.name == usual else f" {one.path.name}")
         systems.setdefault(name or one.path.name, []).append(one)
-    return [System(name, seeds, _mean_dev([devs[seed.path] for seed in seeds]))
+    return [System(name, seeds, _mean_dev([seed.dev for seed in seeds]))
             for name, seeds in systems.items()]
 
 

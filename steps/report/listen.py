@@ -101,7 +101,7 @@ def _read_words(decoding, heard):
                for key, value in decoding.done.get(step, {}).get("options", {}).items() if value}
     graph = resolve(options.get("graph"), decoding.base)
     model = resolve(options.get("model") or decoding.path.parent, decoding.base)
-    if graph is None or not (model / "final.mdl").is_file():
+    if graph is None or model is None or not (model / "final.mdl").is_file():
         raise UserError(graph or options.get("graph", "graph"), "graph or model is not there")
     lang, words = LangDir(graph), WordList(graph)
     transitions = read_transitions(model / "final.mdl")

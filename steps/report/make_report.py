@@ -11,7 +11,8 @@ in   <exp>/stages.tsv                       stages and their times, of run.sh
 out  <page>    HTML without anything to fetch or to run: sound and pictures are within it
 
 What is not there yet is left out and named at the end. On each test set the page looks closer at
-the system that was best on the development set.
+the system that was best on the development set. Stages and steps that ran since, and changed no
+result, do not make it anew (--force does).
 
 e.g. steps/report/make_report.py exp exp/report.html
 """
@@ -39,6 +40,8 @@ def main(argv=None):
     exp = Path(args.exp)
     if not exp.is_dir():
         raise UserError(exp, "no such directory", "run the recipe first")
+    if Path(args.page).is_dir():
+        raise UserError(args.page, "is a directory", "name an HTML file")
     if args.utts < 0:
         raise UserError("--utts", f"must be at least 0, not {args.utts}")
     from steps.report.gather import find, inputs_of, read_test_sets

@@ -77,7 +77,7 @@ def read_training_logs(exp, skip=()):
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
             try:
                 row = json.loads(line)
-                rows.append({"epoch": float(row["epoch"]), "loss": row["loss"],
+                rows.append({"epoch": float(row["epoch"]), "loss": float(row["loss"]),
                              "valid_loss": row.get("valid_loss"),
                              "valid_accuracy": row.get("valid_accuracy"),
                              "seconds": row.get("seconds") or 0.0})
@@ -108,7 +108,7 @@ def read_aligned(path):
     The first column stands to the left, the others end where their heads do. Of a file without
     columns each line is a cell.
     """
-    lines = path.read_text("utf-8").splitlines() or [""]
+    lines = path.read_text("utf-8", "replace").splitlines() or [""]
     ends = [match.end() for match in re.finditer(r"\S+(?: \S+)*", lines[0])]
     if len(ends) < 2:
         return [[line] for line in lines]

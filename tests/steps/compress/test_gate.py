@@ -45,8 +45,9 @@ def spoil(scored, tmp_path):
         step = Step(__file__, "Spoil a network.")
         gate.add_options(step, max_rise=0.05)
         step.add("--tilt", type=float, default=0.0)
+        step.add("network")
         step.add("dir")
-        args = step.parse(["--nj", "1", *argv, tmp_path / "out"])
+        args = step.parse(["--nj", "1", *argv, scored.network, run.dir])
         inputs = [scored.network / name for name in COPIED]
         if step.up_to_date(args.dir, inputs + gate.inputs_of(args)):
             return 0
@@ -211,3 +212,18 @@ def test_what_cannot_be_measured_is_told_first(spoil, scored, tmp_path):
         spoil("--baseline", scored.baseline, "--graph", "nowhere")
     assert not Path(spoil.dir).exists()
     assert spoil.made == 0
+
+
+def test_what_is_measured_against_is_not_written_over(spoil, scored, tmp_path, monkeypatch):
+    spoil.dir = scored.network / "../" / scored.network.name
+    before = (scored.network / "final.keras").read_bytes()
+    with pytest.raises(UserError, match="is the network to be made smaller"):
+        spoil()
+    spoil.dir = tmp_path / "out"
+    shutil.copytree(scored.baseline, spoil.dir / "decode_dev")
+    monkeypatch.chdir(spoil.dir / "decode_dev")
+    for baseline in (".", "../decode_dev", ".."):
+        with pytest.raises(UserError, match=r"is in .*out, which is to be made"):
+            spoil("--baseline", baseline)
+    assert spoil.made == 0 and (scored.network / "final.keras").read_bytes() == before
+    assert (spoil.dir / "decode_dev/scoring/summary.json").is_file()

@@ -51,8 +51,8 @@ def test_a_second_run_does_nothing_and_a_lost_zip_is_made_again(packed, tmp_path
     assert (folder / "manifest.json").stat().st_mtime_ns == before
     content = zipped.read_bytes()
     zipped.unlink()
-    package.main(["--no-adapt", *packed.arguments, folder])
-    assert zipped.read_bytes() == content
+    package.main(["--no-adapt", *packed.arguments, f"{folder}/"])
+    assert zipped.read_bytes() == content and not (folder / ".zip").exists()
     assert len(content) < packed.zip.stat().st_size
     assert check_adaptable.main([folder]) == 1
 
@@ -83,6 +83,10 @@ def test_transformed_features_are_refused(inputs):
 @pytest.mark.parametrize("options, what", [
     ([], "--dev: is needed"), (["--lmwt", "0"], "--lmwt: is 0"),
     (["--lmwt", "10", "--beam", "-1"], "--beam: is -1"),
+    (["--lmwt", "10", "--max-active", "1"], "--max-active: is 1, which no package"),
+    (["--lmwt", "10", "--beam", "1e9"], r"--beam: is 1e\+09, which no package"),
+    (["--lmwt", "1e-9"], "--lmwt: is 1e-09, which no package"),
+    (["--lmwt", "10", "--wip", "nan"], "--wip: is nan"),
     (["--lmwt", "10", "--lm", "/no/lm.arpa"], "/no/lm.arpa: no LM here"),
     (["--lmwt", "10", "--lexicon", "/no/lexicon"], "/no/lexicon: no such file"),
     (["--lmwt", "10", "--trainable", "/no/network"], "/no/network: has no final.keras"),
@@ -132,6 +136,17 @@ def test_unpacked_network_is_the_one_that_was_packed(packed, tmp_path, capsys):
     before = (out / "final.keras").stat().st_mtime_ns
     check_adaptable.main(["--unpack", out, packed.zip, packed.lang])
     assert (out / "final.keras").stat().st_mtime_ns == before
+
+
+def test_a_trainable_network_of_another_context(packed, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(packed.network, other)
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(
+        {**config, "left_context": config["left_context"] + 3}))
+    with pytest.raises(UserError, match=r"other/config.json: left_context is .*, and that of"):
+        package.main(["--trainable", other, *packed.arguments, tmp_path / "p"])
+    assert not (tmp_path / "p").exists()
 
 
 def test_targets_of_adapting(packed, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -242,11 +243,44 @@ def test_an_environment_of_the_run_requirements(packed, tmp_path):
 
 @pytest.mark.parametrize("options, what", [
     (["--format", "doc"], "'doc' is none"), (["--beam", "0"], "--beam: is 0"),
+    (["--max-active", "3000000000"], "at most 2.14748e.09"),
     (["--channel", "left"], "'left'"), (["--max-segment", "0.5"], "is 0.5"),
     (["--format", "srt"], "--out: is needed for 10 files")])
 def test_bad_options(packed, options, what):
     with pytest.raises(UserError, match=what):
         transcribe.main([*options, packed.zip, *packed.wavs.values()])
+
+
+def test_digital_silence_has_no_words(packed, tmp_path, capsys):
+    wav = next(iter(packed.wavs.values()))
+    speech, rate = soundfile.read(wav, dtype="int16")
+    soundfile.write(tmp_path / "none.wav", np.zeros(2 * rate, np.int16), rate)
+    out, status = run(capsys, "--format", "json", packed.folder, tmp_path / "none.wav")
+    told = json.loads("".join(out))
+    assert status == 0 and "words" in json.dumps(told) and not words_of(told)
+    soundfile.write(tmp_path / "some.wav", speech, rate)
+    out, _ = run(capsys, "--format", "json", packed.folder, tmp_path / "some.wav")
+    assert words_of(json.loads("".join(out)))
+
+
+def words_of(told):
+    """All words anywhere in what JSON tells."""
+    if isinstance(told, dict):
+        return [word for key, value in told.items()
+                for word in (value if key == "words" else words_of(value))]
+    return [word for item in told for word in words_of(item)] if isinstance(told, list) else []
+
+
+def test_a_text_beside_the_sound_is_not_written_over(packed, tmp_path):
+    wav = Path(next(iter(packed.wavs.values())))
+    shutil.copy(wav, tmp_path / "talk.wav")
+    (tmp_path / "talk.txt").write_text("by hand\n")
+    with pytest.raises(UserError, match=r"talk.txt: is there already, beside talk.wav"):
+        transcribe.main(["--out", tmp_path, packed.folder, tmp_path])
+    assert (tmp_path / "talk.txt").read_text() == "by hand\n"
+    transcribe.main(["--out", tmp_path / "out", packed.folder, tmp_path])
+    transcribe.main(["--out", tmp_path / "out", packed.folder, tmp_path])
+    assert (tmp_path / "out/talk.txt").is_file()
 
 
 def test_no_sound_in_a_folder(packed, tmp_path):

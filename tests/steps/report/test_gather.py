@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from steps.report.gather import find, read_test_sets, resolve
+from steps.report.gather import find, inputs_of, read_test_sets, resolve
 from steps.score.bootstrap import interval
 from utils.step import UserError
 
@@ -59,6 +59,22 @@ def test_the_best_is_chosen_before_the_test(tmp_path):
     assert one.name == "test" and one.by_dev and one.best.name == "a"
 
 
+def test_a_network_is_no_seed_of_the_one_above_it(tmp_path):
+    exp = tmp_path / "exp"
+    make_scored(exp / "tdnn/decode_test", (1, 0))
+    make_scored(exp / "tdnn/1/decode_test", (2, 1))
+    (one,) = read_test_sets(exp)
+    assert sorted((system.name, len(system.seeds)) for system in one.systems) == [
+        ("tdnn", 1), ("tdnn/1", 1)]
+
+
+def test_what_chose_is_an_input(tmp_path):
+    exp = tmp_path / "exp"
+    make_scored(exp / "a/decode_dev", (0, 0), "u9 d\n", "data/dev")
+    make_scored(exp / "a/decode_test", (2, 1), chosen_on=exp / "a/decode_dev")
+    assert exp / "a/decode_dev/scoring/summary.json" in inputs_of(read_test_sets(exp))
+
+
 def test_of_development_sets_alone_those_are_shown(tmp_path):
     make_scored(tmp_path / "exp/a/decode_dev", (0, 0), data="data/dev")
     (one,) = read_test_sets(tmp_path / "exp")
@@ -81,7 +97,11 @@ def test_a_broken_scoring_is_named(tmp_path):
         read_test_sets(tmp_path / "exp")
 
 
-def test_paths_are_looked_for_here_and_in_the_recipe(tmp_path):
+def test_paths_are_looked_for_in_the_recipe_and_here(tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
     assert resolve("data", tmp_path) == tmp_path / "data"
+    (tmp_path / "elsewhere/data").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert resolve("data", tmp_path) == tmp_path / "data"
+    assert resolve("data", tmp_path / "nowhere") == Path("data")
     assert resolve("nothing", tmp_path) is resolve(None, tmp_path) is None
