@@ -9,48 +9,54 @@
 #
 # parse_options: --targets "fr" or --targets=fr sets the variable of that name (dashes are
 # underscores), and only one that is there already. --help prints the recipe's head comment, its
-# options with their comments and defaults, and its stages.
+# options with their comments and defaults, and its stages. (Its locals begin with _po_, as they hide
+# the recipe's variables of the same name.)
 # begin N "title": whether stage N is to run; says so on stderr. Where the recipe has a variable exp,
 # each stage that ends, well or not, leaves a line in $exp/stages.tsv: number, title, start and end
 # in seconds since 1970.
 
 parse_options() {
-  local recipe=${BASH_SOURCE[1]} option name value
-  if [[ ! -e $recipe ]]; then recipe=${recipe##*/}; fi   # called as egs/x/run.sh, it has gone there
-  if [[ ! -f $recipe ]]; then recipe=./${recipe##*/}; fi   # called from elsewhere, gone to its own
+  local _po_recipe=${BASH_SOURCE[1]} _po_option _po_name _po_value
+  # called as egs/x/run.sh, it has gone there
+  if [[ ! -e $_po_recipe ]]; then _po_recipe=${_po_recipe##*/}; fi
+  # called from elsewhere, gone to its own
+  if [[ ! -f $_po_recipe ]]; then _po_recipe=./${_po_recipe##*/}; fi
   while [[ $# -gt 0 ]]; do
-    option=$1
+    _po_option=$1
     shift
-    if [[ $option == -h || $option == --help ]]; then
-      _recipe_help "$recipe"
+    if [[ $_po_option == -h || $_po_option == --help ]]; then
+      _recipe_help "$_po_recipe"
       exit 0
     fi
-    name=${option%%=*}
-    name=${name#--}
-    name=${name//-/_}
-    if [[ $option != --* || ! $name =~ ^[a-z][a-z0-9_]*$ ]] || ! _is_option "$recipe" "$name"; then
-      _refuse "$recipe" "no such option: ${option%%=*} (try --help)"
+    _po_name=${_po_option%%=*}
+    _po_name=${_po_name#--}
+    _po_name=${_po_name//-/_}
+    if [[ $_po_option != --* || ! $_po_name =~ ^[a-z][a-z0-9_]*$ ]] \
+      || ! _is_option "$_po_recipe" "$_po_name"; then
+      _refuse "$_po_recipe" "no such option: ${_po_option%%=*} (try --help)"
     fi
-    if [[ $option == *=* ]]; then
-      value=${option#*=}
+    if [[ $_po_option == *=* ]]; then
+      _po_value=${_po_option#*=}
     elif [[ $# -eq 0 || $1 == --* ]]; then
-      _refuse "$recipe" "$option needs a value ($option=value if it begins with --)"
+      _refuse "$_po_recipe" "$_po_option needs a value ($_po_option=value if it begins with --)"
     else
-      value=$1
+      _po_value=$1
       shift
     fi
-    if [[ ${!name} == true || ${!name} == false ]] && [[ $value != true && $value != false ]]; then
-      _refuse "$recipe" "${option%%=*}: expected true or false, not $value"
+    if [[ ${!_po_name} == true || ${!_po_name} == false ]] \
+      && [[ $_po_value != true && $_po_value != false ]]; then
+      _refuse "$_po_recipe" "${_po_option%%=*}: expected true or false, not $_po_value"
     fi
-    if [[ $name == stage || $name == stop_stage ]] && [[ ! $value =~ ^[0-9]+$ ]]; then
-      _refuse "$recipe" "${option%%=*}: expected the number of a stage, not $value (try --help)"
+    if [[ $_po_name == stage || $_po_name == stop_stage ]] && [[ ! $_po_value =~ ^[0-9]+$ ]]; then
+      _refuse "$_po_recipe" \
+        "${_po_option%%=*}: expected the number of a stage, not $_po_value (try --help)"
     fi
-    printf -v "$name" '%s' "$value"
+    printf -v "$_po_name" '%s' "$_po_value"
   done
-  local last
-  last=$(_recipe_stages "$recipe" | tail -n 1)
-  if [[ -n $last ]] && ((10#${stage:-0} > 10#${last%%$'\t'*})); then
-    _refuse "$recipe" "--stage $stage: the last one is ${last%%$'\t'*}"
+  local _po_last
+  _po_last=$(_recipe_stages "$_po_recipe" | tail -n 1)
+  if [[ -n $_po_last ]] && ((10#${stage:-0} > 10#${_po_last%%$'\t'*})); then
+    _refuse "$_po_recipe" "--stage $stage: the last one is ${_po_last%%$'\t'*}"
   fi
 }
 
@@ -80,9 +86,9 @@ _refuse() {
 # A variable that the recipe assigns above parse_options, or one of cmd.sh; none of the
 # environment's, such as http_proxy.
 _is_option() {
-  local known
-  while IFS=$'\x1f' read -r known _; do
-    if [[ $known == "$2" ]]; then return 0; fi
+  local _po_known
+  while IFS=$'\x1f' read -r _po_known _; do
+    if [[ $_po_known == "$2" ]]; then return 0; fi
   done < <(_recipe_options "$1")
   [[ -v $2 && ! $(declare -p "$2") =~ ^declare\ -[a-zA-Z]*x ]]
 }

@@ -205,9 +205,9 @@ class Step:
         Each job sees this run's own command line; log files are <log_dir>/<step>.JOB.log.
         arguments: a command line to use in place of this run's own
         """
-        run_command([*shlex.split(self.args.cmd), f"JOB=1:{num_jobs}",
-                     f"{log_dir}/{self.name}.JOB.log",
-                     *self.job_command(num_jobs, work, arguments)])
+        run_command([*split_command(self.args.cmd),
+                     *numbered(num_jobs, f"{log_dir}/{self.name}.JOB.log",
+                               self.job_command(num_jobs, work, arguments))])
 
     def job_command(self, num_jobs, work, arguments=None):
         """This script's command line as one job of many, with a literal JOB for its number."""
@@ -222,12 +222,40 @@ def run_command(command):
     environment["PYTHONPATH"] = os.pathsep.join(
         [str(ROOT)] + [p for p in [os.environ.get("PYTHONPATH")] if p])
     try:
-        status = subprocess.run([str(c) for c in command], env=environment, check=False).returncode
+        process = subprocess.Popen([str(c) for c in command], env=environment)
     except OSError as error:
         raise UserError("--cmd", f"{command[0]} cannot be run, {error.strerror.lower()}",
                         "such as utils/parallel/run.py") from None
+    try:
+        status = process.wait()
+    except KeyboardInterrupt:
+        process.terminate()     # it ends its jobs, which may take some seconds
+        process.wait()
+        raise
     if status:
         raise SystemExit(f"{_name}: jobs failed, see the log files named above")
+
+
+def split_command(cmd):
+    """The words of a --cmd."""
+    try:
+        return shlex.split(cmd)
+    except ValueError as error:
+        raise UserError("--cmd", f"{cmd} cannot be split into words, {error}") from None
+
+
+def numbered(num_jobs, log_pattern, command):
+    """[JOB=1:num_jobs, log, *command] for utils/parallel, JOB being a name that is in no word.
+
+    log_pattern  <dir>/<name>.JOB.log
+    command      words, of which those that are JOB become the job's number
+    """
+    folder, name = os.path.split(str(log_pattern))
+    words, job = [str(word) for word in command], "JOB"
+    while any(job in word for word in [folder, *(word for word in words if word != "JOB")]):
+        job += "X"
+    log_file = os.path.join(folder, name.replace(".JOB.", f".{job}."))  # noqa: PTH118 (as it is)
+    return [f"{job}=1:{num_jobs}", log_file, *(job if word == "JOB" else word for word in words)]
 
 
 def share(items, job, num_jobs):

@@ -11,7 +11,7 @@ the cost (Pundak and Sainath 2016); offsets are then in frames of 30 ms.
 
 import inspect
 
-from steps.nnet.layers import Crop, LookAhead, Scale, Splice
+from steps.nnet.layers import Columns, Crop, LookAhead, Scale, Splice
 from steps.nnet.recurrence import CELLS, Recurrence
 from steps.nnet.size import context, macs_per_second, num_params
 from steps.nnet.tf import keras, tf
@@ -33,11 +33,21 @@ def dnn(x, *, subsampling=3, hidden_dim=384, num_layers=4, window=12, dropout=0.
 
 
 def cnn(x, *, subsampling=3, channels=(32, 48, 64), hidden_dim=256, window=2,
-        offsets=(1, 2, 3, 3), dropout=0.1, batchnorm_momentum=0.95):
+        offsets=(1, 2, 3, 3), beside=0, dropout=0.1, batchnorm_momentum=0.95):
     """Convolutions over time and frequency, each halving frequency, then time delays.
 
-    (Abdel-Hamid et al. 2014.)
+    (Abdel-Hamid et al. 2014.) The first `beside` values of a frame are no bands of frequencies, as
+    those of fMLLR: they go past the convolutions and join what these make of the others.
     """
+    if beside >= x.shape[-1]:
+        raise UserError("--sizes", f"beside={beside} leaves no bands of {x.shape[-1]} values",
+                        "it is how many of them are no log mel energies")
+    past = None
+    if beside:
+        past = Columns(0, beside, name="beside.columns")(x)
+        past = Splice(around(window, subsampling), subsampling, name="beside.splice")(past)
+        past = Crop(len(channels) - 1, len(channels) - 1, name="beside.crop")(past)
+        x = Columns(beside, name="cnn.columns")(x)
     feat_dim = x.shape[-1]
     x = keras.layers.Reshape((-1, feat_dim, 1), name="cnn.image")(x)
     for number, dim in enumerate(channels, 1):
@@ -49,6 +59,8 @@ def cnn(x, *, subsampling=3, channels=(32, 48, 64), hidden_dim=256, window=2,
         x = keras.layers.ReLU(name=f"{name}.relu")(x)
         x = batchnorm(x, name, batchnorm_momentum)
     x = keras.layers.Reshape((-1, x.shape[2] * x.shape[3]), name="cnn.flat")(x)
+    if beside:
+        x = keras.layers.Concatenate(name="beside.concat")([past, x])
     x = affine_relu(x, "input", hidden_dim, dropout, batchnorm_momentum)
     for number, offset in enumerate(offsets, 1):
         x = tdnn_layer(x, f"tdnn{number}", offset, hidden_dim, dropout, batchnorm_momentum)

@@ -70,6 +70,28 @@ class Crop(keras.layers.Layer):
 
 
 @register
+class Columns(keras.layers.Layer):
+    """Some of the numbers of each frame: first ... last - 1; last 0 for all from first on.
+
+    in   float32 (batch, num_frames, dim)
+    out  float32 (batch, num_frames, last - first)
+    """
+
+    def __init__(self, first=0, last=0, **kwargs):
+        super().__init__(**kwargs)
+        self.first, self.last = first, last
+
+    def call(self, x):
+        return x[:, :, self.first:self.last or None]
+
+    def compute_output_shape(self, shape):
+        return *shape[:2], (self.last or shape[2]) - self.first
+
+    def get_config(self):
+        return {**super().get_config(), "first": self.first, "last": self.last}
+
+
+@register
 class LookAhead(keras.layers.Layer):
     """Output frame i is input frame i + num_frames: what a recurrent layer says a little later.
 

@@ -11,7 +11,6 @@ all do, and the same command goes on from the last checkpoint, with as many work
 
 import argparse
 import os
-import shlex
 import shutil
 import socket
 import sys
@@ -20,7 +19,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from utils.parallel.jobs import THREAD_VARIABLES
-from utils.step import ROOT, UserError, log, positive, run_command, write_atomic
+from utils.step import (
+    ROOT,
+    UserError,
+    log,
+    numbered,
+    positive,
+    run_command,
+    split_command,
+    write_atomic,
+)
 
 NOTE_AFTER = 30.0      # seconds until a worker says for which others it waits
 WAIT_FOR = 3600.0      # seconds until it gives up: jobs may wait long in a cluster's queue
@@ -49,9 +57,9 @@ def run(step, directory):
     work.mkdir(parents=True)
     log(f"{count} workers, {directory}/log/{step.name}.1.log is the first one's log")
     try:
-        run_command([*shlex.split(step.args.cmd), "--max-jobs-run", count, "--stop-at-failure",
-                     f"JOB=1:{count}", f"{directory}/log/{step.name}.JOB.log",
-                     sys.executable, step.file, *step.argv, "--job", "JOB", "--work", work])
+        run_command([*split_command(step.args.cmd), "--max-jobs-run", count, "--stop-at-failure",
+                     *numbered(count, f"{directory}/log/{step.name}.JOB.log", [
+                         sys.executable, step.file, *step.argv, "--job", "JOB", "--work", work])])
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return step.finish(f"{directory}: trained by {count} workers")

@@ -93,6 +93,15 @@ def test_a_recipe_that_has_gone_to_its_folder(tmp_path):
     assert (result.stdout, result.returncode) == ("ten\n", 0), result.stderr
 
 
+def test_a_recipe_may_call_its_options_as_it_likes(tmp_path):
+    script = tmp_path / "run.sh"
+    script.write_text(RECIPE.replace("target_sets=", "name=x\nvalue=y\ntarget_sets=").replace(
+        "inside=1", 'echo "$name $value"'))
+    result = subprocess.run(["bash", script, "--name", "a", "--value", "b", "--stop-stage", "0"],
+                            capture_output=True, text=True, check=False)
+    assert result.stdout.startswith("a b\n"), result.stderr
+
+
 def test_stages_that_ended_are_noted_run_after_run(tmp_path):
     script = tmp_path / "run.sh"
     script.write_text(RECIPE.replace("\nstage=0", f"\nexp={tmp_path}/exp\nstage=0").replace(
@@ -131,6 +140,9 @@ def test_without_exp_nothing_is_noted(recipe, tmp_path):
     (["--foo=1"], "no such option: --foo (try --help)"),
     (["--inside", "2"], "no such option: --inside (try --help)"),
     (["--http-proxy", "x"], "no such option: --http-proxy (try --help)"),
+    (["--name", "x"], "no such option: --name (try --help)"),
+    (["--recipe", "x"], "no such option: --recipe (try --help)"),
+    (["--known", "x"], "no such option: --known (try --help)"),
     (["--PATH", "x"], "no such option: --PATH (try --help)"),
     (["stage"], "no such option: stage (try --help)"),
     (["--stage"], "--stage needs a value (--stage=value if it begins with --)"),

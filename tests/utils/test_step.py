@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from utils import step as house
-from utils.step import ROOT, Step, UserError, run_command
+from utils.step import ROOT, Step, UserError, numbered, run_command, split_command
 
 COPY = """
 import sys, time
@@ -158,3 +158,38 @@ def test_an_interruption_is_one_line(tmp_path):
     err = process.communicate(timeout=30)[1]
     assert process.returncode == -signal.SIGINT
     assert err.splitlines()[1:] == ["wait: interrupted, and nothing is half done (run it again)"]
+
+
+def test_the_jobs_number_is_in_no_other_word(tmp_path):
+    assert numbered(2, "log/x.JOB.log", ["a", "--job", "JOB"]) == [
+        "JOB=1:2", "log/x.JOB.log", "a", "--job", "JOB"]
+    assert numbered(2, "myJOBS/log/x.JOB.log", ["/JOBX/a", "--job", "JOB"]) == [
+        "JOBXX=1:2", "myJOBS/log/x.JOBXX.log", "/JOBX/a", "--job", "JOBXX"]
+
+
+def test_a_command_of_jobs_that_cannot_be_read():
+    with pytest.raises(UserError, match=r"--cmd: run.py 'x cannot be split into words"):
+        split_command("run.py 'x")
+
+
+def test_an_interruption_waits_for_the_jobs_to_end(tmp_path):
+    """The command that runs jobs is asked to stop, and what it says then is still said."""
+    slow = tmp_path / "slow.py"
+    slow.write_text("import signal, sys, time\n"
+                    "def stop(*_):\n    time.sleep(1)\n    print('jobs ended', flush=True)\n"
+                    "    sys.exit(1)\n"
+                    "signal.signal(signal.SIGTERM, stop)\nprint('here', flush=True)\n"
+                    "time.sleep(60)\n")
+    script = tmp_path / "wait.py"
+    script.write_text("import sys\nfrom utils.step import Step, run_command\n"
+                      'Step(__file__, "Wait.").parse([])\n'
+                      f"run_command([sys.executable, {str(slow)!r}])\n")
+    process = subprocess.Popen(
+        [sys.executable, script], env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+    assert process.stdout.readline() == "here\n"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert out == "jobs ended\n" and "interrupted" in err
+    assert process.returncode == -signal.SIGINT

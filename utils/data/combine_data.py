@@ -48,6 +48,9 @@ def combine(sources):
             if "segments" not in tables:
                 tables["segments"] = {utt: f"{utt} 0 {s:.5f}"
                                       for utt, s in durations(data, measure=True).items()}
+    if any("utt2uniq" in tables for tables in everything):
+        for tables in everything:      # what is no copy is its own original
+            tables.setdefault("utt2uniq", {utt: utt for utt in tables["utt2spk"]})
     names = sorted(set().union(*everything))
     shared = [name for name in names if all(name in tables for tables in everything)]
     speakers = [spk for data in sources for spk in data.spk2utt]

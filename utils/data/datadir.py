@@ -165,7 +165,7 @@ def channel_number(value):
     """0, 1, ... of `file side`, where Kaldi's sides are A, B, ... or 1, 2, ...; None if wrong"""
     side = value.split(" ")[-1]
     if side.isascii() and side.isdigit():
-        return max(int(side) - 1, 0)
+        return int(side) - 1 if int(side) else None
     return ord(side.upper()) - ord("A") if re.fullmatch("[A-Ha-h]", side) else None
 
 

@@ -14,6 +14,7 @@ are named and left out; more than --max-bad of them is an error.
 e.g. utils/data/import_corpus.py --table clips.tsv --speaker-column client_id clips data/raw
 """
 
+import hashlib
 import re
 import unicodedata
 from collections import Counter
@@ -22,7 +23,7 @@ from utils.data.audio import MAX_OVERSHOOT, AudioError, audio_info
 from utils.data.corpus_rows import COLUMNS, SUFFIXES, find_transcripts, read_rows
 from utils.data.recordings import Recordings
 from utils.data.scan import Problems
-from utils.data.transform import drop_stale, write_data
+from utils.data.transform import check_target, drop_stale, write_data
 from utils.step import Step, UserError, log
 
 SPEAKERS = ("auto", "folder", "name", "recording", "one")
@@ -41,18 +42,29 @@ def main(argv=None):
     step.add("data", help="data directory to make")
     args = step.parse(argv)
     _, paths = find_transcripts(args.recordings, args.transcripts, args.table)
+    args.sound = stamp(args.recordings)
     if step.up_to_date(args.data, paths):
         return 0
     tables, problems, bad, _ = import_corpus(args.recordings, args)
     for line in problems.lines():
         log(line)
     check_bad(bad, len(tables["utt2spk"]), args.max_bad, paths[0])
+    check_target(step, [], args.data)
     with step.output(args.data) as out:
         write_data(out, tables)
         drop_stale(args.data, tables)
     return step.finish(f"{args.data}: {len(tables['utt2spk'])} utterances of "
                        f"{len(set(tables['utt2spk'].values()))} speakers"
                        + (f", {bad} rows left out" if bad else ""))
+
+
+def stamp(folder):
+    """A hash of the names, sizes and times of a folder's sound files, to see what has changed."""
+    found = hashlib.blake2b(digest_size=8)
+    for path in Recordings(folder).paths:
+        status = path.stat()
+        found.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return found.hexdigest()
 
 
 def add_options(step):
@@ -84,6 +96,10 @@ def import_corpus(folder, options):
     recordings.check()
     rows, wrong, _ = read_rows(recordings, options)
     problems, kept, infos = Problems(), [], {}
+    if any(row.more.get("channel") == "0" for row in rows):    # Kaldi's sides are 1, 2 or A, B
+        for row in rows:
+            if (row.more.get("channel") or "").isdecimal():
+                row.more["channel"] = str(int(row.more["channel"]) + 1)
     for problem in wrong:
         problems.add("rows that cannot be used", *problem)
     for row in rows:
@@ -102,14 +118,14 @@ def import_corpus(folder, options):
                                     "utt2accent", "utt2set", "reco2file_and_channel")}
     origins = {}
     has_segments = any(row.start is not None for row in kept)
-    names = _recording_ids(kept) if has_segments else {}
-    for row, spk, utt in zip(kept, spks, ids, strict=True):
+    names = _recordings_of(kept) if has_segments else ids
+    for row, spk, utt, name in zip(kept, spks, ids, names, strict=True):
         if utt in tables["utt2spk"]:
             problems.add("stretches there twice", row.where, f"{utt} is at {origins[utt]} already",
                          "remove one of them")
             twice += 1
             continue
-        _add(tables, row, spk, utt, names.get(row.sound, utt), infos)
+        _add(tables, row, spk, utt, name, infos)
         origins[utt] = row.where
     return {name: table for name, table in tables.items() if table}, problems, \
         len(wrong) + len(rows) - len(kept) + twice, origins
@@ -205,12 +221,33 @@ def _utt_ids(rows, spks):
     return [f"{spk}-{name}" for spk, name in zip(spks, bare, strict=True)]
 
 
+def _recordings_of(rows):
+    """The recording's id of each row; where rows are of several of its channels, one for each."""
+    names, channels = _recording_ids(rows), {}
+    for row in rows:
+        channels.setdefault(row.sound, set()).add(row.more.get("channel") or "")
+    return [names[row.sound] if len(channels[row.sound]) == 1
+            else safe(f"{names[row.sound]}_{row.more.get('channel') or ''}") for row in rows]
+
+
 def _recording_ids(rows):
-    """{sound: id}, by name where that is enough"""
+    """{sound: id}, by name where that is enough, else with folders, at last with a number"""
     sounds = sorted({row.sound for row in rows})
-    stems = Counter(safe(sound.stem) for sound in sounds)
-    return {sound: safe(sound.stem) if stems[safe(sound.stem)] == 1
-            else safe("_".join(sound.parts[-3:])) for sound in sounds}
+    ids = {sound: safe(sound.stem) for sound in sounds}
+    for folders in range(2, max(len(sound.parts) for sound in sounds) + 1):
+        if not (alike := _alike(ids)):
+            break
+        for sound in alike:
+            ids[sound] = safe("_".join(sound.parts[-folders - 1:]))
+    for number, sound in enumerate(_alike(ids), 1):     # a-1.wav and a_1.wav in one folder
+        ids[sound] += f".{number}"
+    return ids
+
+
+def _alike(ids):
+    """The keys whose values are others' as well."""
+    counts = Counter(ids.values())
+    return [key for key, value in ids.items() if counts[value] > 1]
 
 
 def safe(name):

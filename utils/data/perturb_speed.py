@@ -47,6 +47,9 @@ def main(argv=None):
     lengths = durations(data)
     for factor in factors:
         for name, table in perturb(data, factor, lengths).items():
+            if name == "utt2spk" and not tables[name].keys().isdisjoint(table):
+                raise UserError(args.src, f"its copies at speed {factor:g} have ids that are there "
+                                "already", "perturb what is no copy itself, each factor once")
             tables[name] |= table
     with step.output(args.dest) as out:
         write_data(out, tables)

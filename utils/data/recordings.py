@@ -15,7 +15,7 @@ class Recordings:
     """.paths: sorted list of the folder's sound files; .not_read: those that must be converted."""
 
     def __init__(self, folder):
-        self.folder = Path(folder).resolve()
+        self.folder = _absolute(folder)
         if not self.folder.is_dir():
             raise UserError(folder, "no such folder of recordings")
         self.paths, self.not_read, self._stems = [], [], {}
@@ -54,7 +54,7 @@ class Recordings:
         for base in (self.folder, *([Path(beside)] if beside else [])):
             path = base / name
             if path.suffix.lower() in SOUND and os.path.isfile(path):  # noqa: PTH113 (too long is no error)
-                return path.resolve(), None
+                return _absolute(path), None
         wanted = _key(name).rsplit("/", 1)[-1]
         stem = wanted.rsplit(".", 1)[0] if wanted.endswith(tuple(SOUND | NOT_READ)) else wanted
         parts = [*_key(name).split("/")[:-1], stem]
@@ -73,8 +73,13 @@ class Recordings:
         for suffix in sorted(SOUND):
             for beside in (path.with_suffix(suffix), path.with_suffix(suffix.upper())):
                 if beside.is_file():
-                    return beside.resolve(), None
+                    return _absolute(beside), None
         return self.find(path.stem)
+
+
+def _absolute(path):
+    """Links stay: with git-annex they lead to files without folders' or speakers' names."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def _alike(path, parts):

@@ -140,6 +140,7 @@ def repair_lengths(tables, seconds, clip, removed):
             continue
         if start < length and clip:
             tables["segments"][utt] = f"{recording} {value.split()[1]} {length:.3f}"
+            tables.get("utt2dur", {}).pop(utt, None)
             removed.add("segments clipped at the audio's end", utt)
         elif start >= length or end > length + MAX_OVERSHOOT:
             del tables["segments"][utt]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from utils.data.datadir import DataDir
 from utils.data.tables import read_lines
-from utils.data.transform import data_files, drop_stale, select, write_data
+from utils.data.transform import check_target, data_files, drop_stale, select, write_data
 from utils.step import Step, UserError, log, write_atomic
 
 
@@ -51,6 +51,8 @@ def main(argv=None):
         if not utts:
             raise UserError(args.all, f"no utterance is left for {name}",
                             f"look at {args.dev} and {args.test}")
+    for name in sets:
+        check_target(step, [args.all], Path(args.data) / name, made_in=args.data)
     tables = {name: select(data, utts) for name, utts in sets.items()}
     with step.output(args.data) as out:
         for name, selected in tables.items():

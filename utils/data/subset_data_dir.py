@@ -116,7 +116,7 @@ def _chosen(data, args, number):
         order = balanced_order(data, args.balance, lengths, rng)
     elif args.per_spk:
         return [utt for utts in data.spk2utt.values()
-                for utt in rng.sample(utts, min(number, len(utts)))]
+                for utt in rng.sample(utts, len(utts))[:number]]
     elif not args.first:
         rng.shuffle(order)
     chosen, total = [], 0.0

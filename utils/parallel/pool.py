@@ -26,7 +26,6 @@ new names. The arrays are in place before the numbers say so.
 
 import os
 import secrets
-import shlex
 import shutil
 import subprocess
 import time
@@ -34,7 +33,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.step import ROOT, UserError, log
+from utils.step import ROOT, UserError, log, numbered, split_command
 
 PAUSE = 0.001, 0.05      # seconds between looks at a file, at first and at most
 NOT_STARTED_NOTE = 30.0  # seconds until the driver says which workers have not started
@@ -64,8 +63,8 @@ class WorkerPool:
         self.directory = Path(directory) / ".pool"
         self.token = secrets.token_hex(8)   # tells these workers from an earlier run's
         self.number = 0
-        self.command = [*shlex.split(cmd), "--max-jobs-run", str(num_jobs), "--stop-at-failure",
-                        f"JOB=1:{num_jobs}", str(log_pattern), *map(str, command)]
+        self.command = [*split_command(cmd), "--max-jobs-run", str(num_jobs), "--stop-at-failure",
+                        *numbered(num_jobs, log_pattern, command)]
 
     def __enter__(self):
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -78,9 +77,15 @@ class WorkerPool:
             ["bash", "-c", _HEART, "heart", str(self.directory / "heartbeat")],
             stdin=subprocess.PIPE, start_new_session=True)
         search = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        self.process = subprocess.Popen(
-            self.command, stdin=subprocess.DEVNULL,
-            env=dict(os.environ, PYTHONSAFEPATH="1", PYTHONPATH=os.pathsep.join(search)))
+        try:
+            self.process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL,
+                env=dict(os.environ, PYTHONSAFEPATH="1", PYTHONPATH=os.pathsep.join(search)))
+        except OSError as error:
+            self.heart.kill()
+            shutil.rmtree(self.directory, ignore_errors=True)
+            raise UserError("--cmd", f"{self.command[0]} cannot be run, {error.strerror.lower()}",
+                            "such as utils/parallel/run.py") from None
         self.note_at = time.monotonic() + NOT_STARTED_NOTE
         return self
 

@@ -10,6 +10,7 @@ from utils.recipe.sizes import set_options
 from utils.step import ROOT, UserError, write_atomic
 
 TEMPLATE = ROOT / "egs/TEMPLATE"
+OWN = ("cmd.sh", "RESULTS", "local")     # its user's, once they are there
 COPIED = ("run.sh", "path.sh", "cmd.sh", "RESULTS", "conf", "local")
 
 
@@ -31,6 +32,8 @@ def write_recipe(target, files, variables, head, plan):
     target = Path(target)
     for name in COPIED:
         source = TEMPLATE / name
+        if name in OWN and (target / name).exists():
+            continue
         if source.is_dir():
             shutil.copytree(source, target / name, dirs_exist_ok=True)
         else:

@@ -5,6 +5,7 @@ import pytest
 from utils.data.combine_data import main
 from utils.data.copy_data_dir import main as copy
 from utils.data.datadir import DataDir
+from utils.data.perturb_speed import main as perturb_speed
 from utils.data.validate_data_dir import main as validate
 from utils.step import UserError
 
@@ -62,3 +63,11 @@ def test_features_must_be_alike(tiny_copy, tmp_path):
     (test / "feats.json").write_text('{"fingerprint": "0"}')
     assert main([tmp_path / "all", train, test]) == 0
     assert (tmp_path / "all" / "feats.json").exists()
+
+
+def test_what_is_no_copy_is_its_own_original(tiny_copy, tmp_path):
+    test = tiny_copy / "data/test"
+    perturb_speed(["0.9", test, tmp_path / "slow"])
+    assert main([tmp_path / "all", test, tmp_path / "slow"]) == 0
+    uniq, slow = (DataDir(path).table("utt2uniq") for path in (tmp_path / "all", tmp_path / "slow"))
+    assert uniq == {**{utt: utt for utt in DataDir(test).utts}, **slow}

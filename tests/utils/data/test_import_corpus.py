@@ -156,3 +156,60 @@ def test_long_speakers_are_cut_while_they_stay_apart(folder, tmp_path):
 def test_ids_keep_letters_of_any_script():
     assert safe(" María José/2-b ") == "María_José_2_b"
     assert safe("अनु") == "अनु" and safe("!?") == "_"
+
+
+def test_recordings_of_one_name_stay_apart(folder, tmp_path):
+    rec, lines = tmp_path / "rec2", ["file,begin_ms,end_ms,text,speaker"]
+    for spk, place in (("ana", "ana/one/day"), ("ben", "ben/one/day")):
+        (rec / place).mkdir(parents=True)
+        for name in ("01.wav", "0-2.wav", "0_2.wav"):
+            shutil.copy(folder / spk / f"{spk}-001.wav", rec / place / name)
+            lines.append(f"{place}/{name},0,500,fasi,{spk}")
+    data = run(rec, "--table", write(tmp_path / "t.csv", *lines))
+    assert len(data.utts) == len(data.wav_scp) == 6
+    assert len(data.segments) == 6
+    for utt, (recording, _, _) in data.segments.items():
+        assert f"/{data.utt2spk[utt]}/one/" in data.wav_scp[recording]
+
+
+@pytest.mark.parametrize("sides", [("0", "1"), ("1", "2"), ("A", "B")])
+def test_two_sides_of_one_recording(folder, tmp_path, sides):
+    table = write(tmp_path / "t.csv", "file,begin_ms,end_ms,text,speaker,channel",
+                  f"ana-001.wav,0,500,fasi,ana,{sides[0]}",
+                  f"ana-001.wav,0,500,misa,ben,{sides[1]}")
+    assert main(["--table", table, folder, tmp_path / "data"]) == 0
+    data = DataDir(tmp_path / "data")
+    assert len(data.wav_scp) == 2 and len(set(data.wav_scp.values())) == 1
+    assert {data.utt2spk[utt]: data.channel(recording)
+            for utt, (recording, _, _) in data.segments.items()} == {"ana": 0, "ben": 1}
+
+
+def test_speakers_of_folders_of_links(folder, tmp_path):
+    (tmp_path / "annex").mkdir()
+    for path in sorted(folder.rglob("*.wav")):
+        target = tmp_path / "annex" / f"KEY-{path.stem}.wav"
+        path.rename(target)
+        path.symlink_to(target)
+        path.with_suffix(".txt").write_text("fasi\n")
+    data = run(folder, "--speaker-from", "folder")
+    assert set(data.utt2spk.values()) == {"ana", "ben"}
+
+
+def test_recordings_that_came_or_changed(folder, tmp_path, capsys):
+    table = write(tmp_path / "t.csv", "file,text,speaker", "ana-001.wav,fasi,ana",
+                  "new.wav,misa,ben")
+    run(folder, "--table", table, "--max-bad", "0.5")
+    shutil.copy(folder / "ben/ben-001.wav", folder / "new.wav")
+    assert len(run(folder, "--table", table, "--max-bad", "0.5").utts) == 2
+    capsys.readouterr()
+    run(folder, "--table", table, "--max-bad", "0.5")
+    assert "up to date" in capsys.readouterr().err
+
+
+def test_a_directory_made_by_hand_is_not_written_over(folder, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/utt2spk").write_text("a a\n")
+    table = write(tmp_path / "t.csv", "file,text,speaker", "ana-001.wav,fasi,ana")
+    with pytest.raises(UserError, match="is there, and not made by import_corpus"):
+        main(["--table", table, folder, tmp_path / "data"])
+    assert (tmp_path / "data/utt2spk").read_text() == "a a\n"

@@ -53,3 +53,11 @@ def test_mistakes(tiny, lists):
     with pytest.raises(UserError, match="no utterance is left for test"):
         main([lists / "dev", lists / "test", tiny / "data/train", lists / "data"])
     assert not (lists / "data/train").exists()
+
+
+def test_a_set_made_by_hand_is_not_written_over(tiny_copy, lists):
+    (lists / "data/train").mkdir(parents=True)
+    (lists / "data/train/utt2spk").write_text("a a\n")
+    with pytest.raises(UserError, match="is there, and not made by split_sets"):
+        main([lists / "dev", lists / "test", tiny_copy / "data/train", lists / "data"])
+    assert (lists / "data/train/utt2spk").read_text() == "a a\n"

@@ -43,6 +43,8 @@ def test_random_by_seed_and_nested(source, tmp_path):
 
 def test_per_speaker_and_whole_speakers(source, tmp_path):
     assert {len(utts) for utts in subset(tmp_path, "--per-spk", source, 2).spk2utt.values()} == {2}
+    few, more = (set(subset(tmp_path, "--per-spk", source, number).utts) for number in (2, 3))
+    assert few < more
     speakers = subset(tmp_path, "--speakers", source, 10).spk2utt
     assert [len(utts) for utts in speakers.values()] == [8, 8]
 

@@ -143,7 +143,7 @@ def test_the_heart_beats_while_the_driver_computes_and_stops_with_it(tmp_path):
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 from utils.parallel.pool import WorkerPool
-with WorkerPool({RUN!r}, 1, {str(tmp_path)!r} + "/JOB.log", ["sleep", "JOB00"], {str(tmp_path)!r}):
+with WorkerPool({RUN!r}, 1, {str(tmp_path)!r} + "/x.JOB.log", ["sleep", "100"], {str(tmp_path)!r}):
     print("ready", flush=True)
     sum(range(10**10))   # holds Python's lock
 """], stdout=subprocess.PIPE, text=True)
@@ -155,7 +155,7 @@ with WorkerPool({RUN!r}, 1, {str(tmp_path)!r} + "/JOB.log", ["sleep", "JOB00"], 
     finally:
         driver.send_signal(signal.SIGKILL)
         driver.wait()
-    log = tmp_path / "1.log"
+    log = tmp_path / "x.1.log"
     _wait_until(lambda: "Ended (code 143)" in log.read_text())   # run.py ends with its parent
     time.sleep(0.2)
     last = beat.read_text()
