@@ -13,6 +13,7 @@ import numpy as np
 
 from steps.nnet.layers import (
     LEAST,
+    Columns,
     Crop,
     HiddenScale,
     LookAhead,
@@ -145,6 +146,11 @@ def crop(layer, _, x):
     return Value(x.tensor[left:-right or None], x.shift)
 
 
+def columns(layer, _, x):
+    some = slice(layer.first, layer.last or None)
+    return Value(x.tensor[:, some], None if x.shift is None else x.shift[some])
+
+
 def look_ahead(layer, _, x):
     return Value(x.tensor[layer.num_frames:], x.shift)
 
@@ -218,7 +224,8 @@ LAYERS = {
     keras.layers.ZeroPadding2D: lambda layer, _, x: Value(tf.pad(x.whole(), (*layer.padding,
                                                                              (0, 0)))),
     keras.layers.Add: add, keras.layers.Concatenate: concatenate, keras.layers.Reshape: reshape,
-    Splice: splice, Crop: crop, LookAhead: look_ahead, Scale: scaled, Recurrence: recurrence,
+    Splice: splice, Crop: crop, Columns: columns,
+    LookAhead: look_ahead, Scale: scaled, Recurrence: recurrence,
     HiddenScale: lambda layer, _, x: Value(x.whole() * single(numbers(layer.scale))),
     MapPosteriors: map_posteriors,
     MixPosteriors: lambda layer, _, a, b: Value(layer([a.whole(), b.whole()]))}

@@ -10,7 +10,7 @@ units are one, which is kept or goes in all of them; so are the gates of a recur
 
 import numpy as np
 
-from steps.nnet.layers import Crop, HiddenScale, LookAhead, Scale, Splice
+from steps.nnet.layers import Columns, Crop, HiddenScale, LookAhead, Scale, Splice
 from steps.nnet.recurrence import CELLS, Recurrence
 from steps.nnet.size import calls
 from steps.nnet.tf import keras
@@ -159,6 +159,8 @@ class Units:
             self.tables += [Table(layer, v, {0: _channels(first)}, masked=v.trainable)
                             for v in layer.weights]
             return first
+        if isinstance(layer, Columns):
+            return first[layer.first:layer.last or None]
         if isinstance(layer, Splice):
             return np.tile(first, len(layer.offsets))
         if isinstance(layer, keras.layers.Add):

@@ -22,9 +22,10 @@ def operations(model):
     return [op["op_name"] for op in model.interpreter._get_ops_details()]
 
 
-@pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_numbers_are_the_networks_at_any_length(arch):
-    model, left, right = tiny_model(arch)
+@pytest.mark.parametrize(("arch", "sizes"), [*((arch, {}) for arch in ARCHITECTURES),
+                                             ("cnn", {"beside": 5})])
+def test_numbers_are_the_networks_at_any_length(arch, sizes):
+    model, left, right = tiny_model(arch, **sizes)
     exported = LiteRtModel(export(model), num_threads=1)
     for num_out in (1, 7, 50, 7):
         feats = feats_for(left, right, num_out)

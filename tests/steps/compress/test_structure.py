@@ -19,9 +19,10 @@ def hold(pruner, masks):
 
 
 @pytest.mark.parametrize("scope", ["layer", "global"])
-@pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_the_cut_network_says_what_the_masked_one_does(arch, scope):
-    model, *_ = tiny_model(arch)
+@pytest.mark.parametrize(("arch", "sizes"), [*((arch, {}) for arch in ARCHITECTURES),
+                                             ("cnn", {"beside": 5})])
+def test_the_cut_network_says_what_the_masked_one_does(arch, sizes, scope):
+    model, *_ = tiny_model(arch, **sizes)
     pruner = NeuronPruner(model, scope)
     masks = pruner.masks(0.5)
     hold(pruner, masks)

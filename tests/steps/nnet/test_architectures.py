@@ -82,6 +82,23 @@ def test_context_is_what_the_output_depends_on(arch, subsampling):
         assert depends.sum() == num_out * (left + subsampling + right)
 
 
+@pytest.mark.parametrize("subsampling", [1, 3])
+def test_values_beside_the_bands_are_heard_at_the_same_time(subsampling):
+    model, left, right = build("cnn", subsampling, beside=5)
+    assert (left, right) == build("cnn", subsampling)[1:]
+    layers = {layer.name: layer for layer in model.layers}
+    for name, dim in (("beside.columns", 5), ("cnn.columns", DIM - 5)):
+        assert layers[name].output.shape[-1] == dim
+    x = feats(left + subsampling + right)
+    before = model(x).numpy()
+    for column in range(DIM):
+        changed = x.copy()
+        changed[0, left, column] += 3
+        assert np.abs(model(changed).numpy() - before).max() > 1e-4, column
+    with pytest.raises(UserError, match="beside=12 leaves no bands of 12 values"):
+        build("cnn", beside=DIM)
+
+
 @pytest.mark.parametrize(("arch", "subsampling"),
                          [(arch, sub) for arch, sub in EVERY if arch in RECURRENT])
 def test_recurrent_networks_hear_all_before_and_look_ahead_as_they_say(arch, subsampling):

@@ -17,12 +17,12 @@ SIZES = {
     "lstm": {**RECURRENT, "look_ahead": 1}, "blstm": RECURRENT}
 
 
-def tiny_model(arch, feat_dim=13, num_pdfs=9, seed=3):
+def tiny_model(arch, feat_dim=13, num_pdfs=9, seed=3, **sizes):
     """A network none of whose numbers is one that layers begin with."""
     from steps.nnet.architectures import add_output, build_trunk
     from steps.nnet.tf import seed as set_seed
     set_seed(seed)
-    trunk, left, right = build_trunk(arch, SIZES[arch], feat_dim)
+    trunk, left, right = build_trunk(arch, SIZES[arch] | sizes, feat_dim)
     model, rng = add_output(trunk, num_pdfs), np.random.default_rng(seed)
     for variable in model.weights:
         value = np.asarray(variable)
