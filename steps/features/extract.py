@@ -1,9 +1,7 @@
 """What make_mfcc.py and make_fbank.py share: a job's utterances to an archive, jobs to a table."""
 
-import contextlib
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -12,23 +10,11 @@ import numpy as np
 from steps.features.archive import MatrixWriter
 from steps.features.frontend import FrontEnd
 from utils.data.audio import MAX_BROKEN, for_each_utt
-from utils.data.filters import split_filters
 from utils.data.tables import write_table
 from utils.step import UserError, log, write_atomic
 
 INPUTS = ("wav.scp", "segments", "utt2spk", "reco2file_and_channel")
 TABLES = ("feats.scp", "utt2num_frames", "utt2dur", "utt2trim")
-
-
-def sound_stamp(data):
-    """A hash of the sizes and times of wav.scp's files, to see whether they have changed."""
-    stamp = hashlib.blake2b(digest_size=8)
-    for path in data.wav_scp.values():
-        path = split_filters(path)[0]
-        with contextlib.suppress(OSError, ValueError):   # a pipe, or absent: the job will tell
-            status = os.stat(path)   # noqa: PTH116 (a pipe may be no valid Path)
-            stamp.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
-    return stamp.hexdigest()
 
 
 def extract_job(data, config, args):

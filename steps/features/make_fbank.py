@@ -19,9 +19,10 @@ e.g. steps/features/make_fbank.py --config conf/fbank.conf --nj 2 data/train
 
 from pathlib import Path
 
-from steps.features.extract import INPUTS, extract_job, merge, remove_stale, sound_stamp
+from steps.features.extract import INPUTS, extract_job, merge, remove_stale
 from steps.features.frontend import add_options, feats_config
 from steps.features.pipeline import read_feats_config
+from utils.data.audio import sound_stamp
 from utils.data.datadir import DataDir
 from utils.option_types import yes_or_no
 from utils.step import Step

@@ -150,8 +150,8 @@ def test_what_is_suspicious_is_told_with_its_line(corpus, capsys):
 
 def test_the_tables_own_sets_and_a_telephone(corpus, tmp_path):
     rows = list(csv.reader((corpus / "table.csv").open()))
-    names = ["set"] + ["validation" if i % 5 == 1 else "test" if i % 5 == 2 else "train"
-                       for i in range(len(rows) - 1)]
+    names = ["set"] + ["validation" if i % 5 == 1 else "test" if i % 5 == 2 else
+                       "invalidated" if i % 10 == 3 else "train" for i in range(len(rows) - 1)]
     write_table(corpus / "table.csv", [[*row, name] for row, name in
                                        zip(rows, names, strict=True)])
     for path in (corpus / "rec").iterdir():
@@ -160,6 +160,8 @@ def test_the_tables_own_sets_and_a_telephone(corpus, tmp_path):
     main(["--table", corpus / "table.csv", corpus / "rec", corpus / "mylang"])
     conf = corpus / "mylang/conf"
     assert len(read_table_keys(conf / "dev")) == len(read_table_keys(conf / "test")) == 10
+    others = [line for line in (conf / "exclude").read_text().splitlines() if "invalidated" in line]
+    assert len(others) == 5
     assert "as a column of the table says" in (corpus / "mylang/README.md").read_text()
     for name in ("mfcc.conf", "nnet_feats.conf"):
         assert (option(conf / name, "sample-rate"), option(conf / name, "channel")) == ("8000",

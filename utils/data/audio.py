@@ -8,6 +8,8 @@ a command ending in `|` that writes a sound file. Commands of our own audio_filt
 started but computed here, sample for sample the same.
 """
 
+import contextlib
+import hashlib
 import io
 import math
 import os
@@ -79,6 +81,17 @@ def audio_info(rxfilename):
     for name, value in filters:
         count = speed_length(count, value) if name == "speed" else count
     return count, rate, channels
+
+
+def sound_stamp(data):
+    """A hash of the sizes and times of wav.scp's files, to see whether they have changed."""
+    stamp = hashlib.blake2b(digest_size=8)
+    for path in data.wav_scp.values():
+        path = split_filters(path)[0]
+        with contextlib.suppress(OSError, ValueError):   # a pipe, or absent: the job will tell
+            status = os.stat(path)   # noqa: PTH116 (a pipe may be no valid Path)
+            stamp.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
+    return stamp.hexdigest()
 
 
 def for_each_utt(data, utts, rate=None, channel=None, limit=None):

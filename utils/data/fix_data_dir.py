@@ -3,6 +3,7 @@
 
 in   <data>/utt2spk or spk2utt, and any of wav.scp segments text feats.scp utt2* spk2* reco2*
 out  the same files where they had to change, and the originals of those in <data>/.backup
+     (.backup.2 if there is one)
 
 Sorts by code point; makes text NFC; byte-order marks, CR and control characters go, odd spaces
 become spaces; lines there twice are merged, ids with two values removed; utterances without
@@ -60,8 +61,8 @@ def main(argv=None):
         changed += [name for name in NOT_TABLES if (directory / name).exists()]
     for line in removed.lines():
         log(f"{directory}: {line}")
-    _replace(directory, changed, tables)
-    return _finish(step, args, tables, changed)
+    backup = _replace(directory, changed, tables)
+    return _finish(step, args, tables, changed, backup)
 
 
 def _lengths(wav_scp, full, removed):
@@ -84,8 +85,14 @@ def _lengths(wav_scp, full, removed):
 
 
 def _replace(directory, changed, tables):
-    """Originals to .backup, then the new files over them."""
-    backup = directory / ".backup"
+    """Originals to .backup, or .backup.2 and so on if one is there; then the new files over them.
+
+    returns  the name of that directory
+    """
+    backup, number = directory / ".backup", 1
+    while backup.exists():
+        number += 1
+        backup = directory / f".backup.{number}"
     for name in changed:
         if (directory / name).exists():
             backup.mkdir(exist_ok=True)
@@ -95,9 +102,10 @@ def _replace(directory, changed, tables):
             write_table(directory / name, tables[name])
         else:
             (directory / name).unlink()
+    return backup.name
 
 
-def _finish(step, args, tables, changed):
+def _finish(step, args, tables, changed, backup):
     args.no_text, args.no_wav = "text" not in tables, "wav.scp" not in tables
     args.no_feats, args.no_spk_sort = "feats.scp" not in tables, False
     args.audio = "none"   # it has just been read
@@ -107,7 +115,7 @@ def _finish(step, args, tables, changed):
             log(line)
         raise UserError(args.data, f"{problems.count} problems that this cannot repair",
                         "listed above")
-    what = f"wrote {', '.join(changed)}; originals in .backup" if changed else "nothing to repair"
+    what = f"wrote {', '.join(changed)}; originals in {backup}" if changed else "nothing to repair"
     return step.finish(f"{args.data}: {counts}; {what}")
 
 

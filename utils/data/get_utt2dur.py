@@ -7,6 +7,7 @@ out  <data>/utt2dur   utt-id seconds
 e.g. utils/data/get_utt2dur.py data/train
 """
 
+from utils.data.audio import sound_stamp
 from utils.data.datadir import DataDir
 from utils.data.tables import write_table
 from utils.data.transform import durations
@@ -18,6 +19,7 @@ def main(argv=None):
     step.add("data", help="data directory")
     args = step.parse(argv)
     data = DataDir(args.data)
+    args.sound = sound_stamp(data)
     if step.up_to_date(data.path, [data.path / n for n in ["wav.scp", "segments", "utt2spk"]]):
         return 0
     if not data.utts:

@@ -30,6 +30,8 @@ class Recordings:
                 if name.startswith(".") or suffix not in SOUND | NOT_READ:
                     continue
                 (self.paths if suffix in SOUND else self.not_read).append(path)
+        self._folders = {_key(part) for path in self.paths
+                         for part in path.relative_to(self.folder).parts[:-1]}
         for path in self.paths:
             self._stems.setdefault(_key(path.stem), []).append(path)
         self.paths.sort()
@@ -61,6 +63,8 @@ class Recordings:
         scores = {path: _alike(path, parts) + 0.5 * (_key(path.name) == wanted)
                   for path in self._stems.get(stem, [])}
         best = [path for path, score in scores.items() if score == max(scores.values())]
+        if len(parts) > 1 and parts[-2] in self._folders and max(scores.values(), default=0) < 2:
+            return None, f"no recording {name} in {self.folder}, where others of that folder are"
         if len(best) == 1:
             return best[0], None
         if best:

@@ -45,12 +45,17 @@ def make_plan(tables, text, seconds, sound, suspects, options):
         if "segments" in tables else {}
     exclude = {utt: bad_sound.get(utt) or bad_sound[recordings[utt]] for utt in utt2spk
                if utt in bad_sound or recordings.get(utt) in bad_sound}
+    utt2set = tables.get("utt2set", {})
+    if _names_all_sets(utt2set[utt] for utt in text if utt in utt2set):
+        # Such as invalidated: they are in none of the sets, so not in train either.
+        exclude |= {utt: f"set: {name}" for utt, name in utt2set.items()
+                    if utt not in exclude and name.lower() not in SET_NAMES}
     utts = {utt: split.Utterance(utt2spk[utt], words, seconds[utt])
             for utt, words in text.items() if utt not in exclude}
     if len(utts) < 10:
         raise UserError("new_recipe.py", f"{len(utts)} utterances are left, of {len(utt2spk)}",
                         "ten are the least; look at what is listed above")
-    given = _given_sets(tables.get("utt2set", {}), utts)
+    given = _given_sets(utt2set, utts)
     plan = Plan(*(given or split.propose(utts)), exclude)
     _count(plan, utts)
     if len(set(utt2spk.values())) == 1 and len(tables["wav.scp"]) > 1:
@@ -75,11 +80,15 @@ def make_plan(tables, text, seconds, sound, suspects, options):
     return plan
 
 
+def _names_all_sets(names):
+    return {"train", "dev", "test"} <= {SET_NAMES.get(name.lower()) for name in names}
+
+
 def _given_sets(utt2set, utts):
     """As split.propose, from the table's own column; None if it does not name dev and test."""
-    sets = {utt: SET_NAMES.get(name.lower()) for utt, name in utt2set.items() if utt in utts}
-    if not {"train", "dev", "test"} <= set(sets.values()):
+    if not _names_all_sets(name for utt, name in utt2set.items() if utt in utts):
         return None
+    sets = {utt: SET_NAMES.get(name.lower()) for utt, name in utt2set.items() if utt in utts}
     held_out = {utts[utt].sentence for utt, name in sets.items() if name in ("dev", "test")}
     train = {utts[utt].sentence for utt, name in sets.items() if name == "train"}
     share = sum(u.sentence in held_out & train for u in utts.values()) / len(utts)

@@ -185,3 +185,16 @@ def test_bytes_at_random_never_end_in_a_traceback(tiny, tmp_path, seed):
     after = contents(data)
     assert main([data]) == 0
     assert contents(data) == after
+
+
+def test_originals_of_each_repair_are_kept(data, capsys):
+    whole = (data / "text").read_text()
+    for number, utt in enumerate(("ana-001", "ana-002"), 1):
+        lines = (data / "wav.scp").read_text().splitlines(keepends=True)
+        (data / "wav.scp").write_text("".join(x for x in lines if not x.startswith(utt)))
+        assert main([data]) == 0
+        told = ".backup" if number == 1 else ".backup.2"
+        assert f"originals in {told} " in capsys.readouterr().err + " "
+    assert (data / ".backup/text").read_text() == whole
+    assert "ana-001" not in (data / ".backup.2/text").read_text()
+    assert "ana-002 " in (data / ".backup.2/text").read_text()

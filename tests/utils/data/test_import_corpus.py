@@ -213,3 +213,14 @@ def test_a_directory_made_by_hand_is_not_written_over(folder, tmp_path):
     with pytest.raises(UserError, match="is there, and not made by import_corpus"):
         main(["--table", table, folder, tmp_path / "data"])
     assert (tmp_path / "data/utt2spk").read_text() == "a a\n"
+
+
+def test_a_recording_that_is_missing_is_not_another_folders(folder, tmp_path):
+    for spk in ("ana", "ben"):
+        (folder / f"{spk}/{spk}-002.wav").rename(folder / f"{spk}/u2.wav")
+    (folder / "ana/u2.wav").unlink()
+    table = write(tmp_path / "t.csv", "file,text,speaker", "ana/u2.wav,fasi,ana",
+                  "ben/u2.wav,misa,ben", "elsewhere/ana-001.wav,mano,ana")
+    data = run(folder, "--table", table, "--max-bad", "0.5")
+    assert sorted(data.text.values()) == ["mano", "misa"]   # the table's own folders may be others
+    assert list(data.spk2utt) == ["ana", "ben"]
