@@ -168,6 +168,23 @@ def test_the_tables_own_sets_and_a_telephone(corpus, tmp_path):
                                                                                         "mix")
 
 
+def test_a_value_that_is_refused_leaves_nothing(corpus):
+    (corpus / "rec").rename(corpus / "rec$6")
+    with pytest.raises(UserError, match=r"cannot stand in run.sh"):
+        main(["--table", corpus / "table.csv", corpus / "rec$6", corpus / "mylang"])
+    assert not (corpus / "mylang").exists()
+
+
+def test_what_its_user_wrote_stays(corpus):
+    command = ["--table", corpus / "table.csv", corpus / "rec", corpus / "mylang"]
+    main(command)
+    (corpus / "mylang/RESULTS").write_text("mine\n")
+    (corpus / "mylang/conf/mfcc.conf").write_text("changed\n")
+    main(["--force", *command])
+    assert (corpus / "mylang/RESULTS").read_text() == "mine\n"
+    assert (corpus / "mylang/conf/mfcc.conf").read_text() != "changed\n"
+
+
 def read_table_keys(path):
     return [line.split()[0] for line in path.read_text().splitlines() if line[0] != "#"]
 

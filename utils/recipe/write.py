@@ -30,6 +30,10 @@ def check_target(target, force):
 def write_recipe(target, files, variables, head, plan):
     """files: {path in the recipe: text}; variables: {name: value} of run.sh; head: its title"""
     target = Path(target)
+    run = (TEMPLATE / "run.sh").read_text("utf-8")     # first, as a value may be refused
+    run = re.sub(r"^# TEMPLATE: .*$", lambda _: f"# {head}", run, count=1, flags=re.M)
+    for name, value in variables.items():
+        run = _set_variable(run, name, value)
     for name in COPIED:
         source = TEMPLATE / name
         if name in OWN and (target / name).exists():
@@ -52,10 +56,6 @@ def write_recipe(target, files, variables, head, plan):
         cmd = (target / "cmd.sh").read_text("utf-8")
         (target / "cmd.sh").write_text(
             cmd.replace("../../cmd.sh", shlex.quote(str(ROOT / "cmd.sh"))), "utf-8")
-    run = (target / "run.sh").read_text("utf-8")
-    run = re.sub(r"^# TEMPLATE: .*$", lambda _: f"# {head}", run, count=1, flags=re.M)
-    for name, value in variables.items():
-        run = _set_variable(run, name, value)
     (target / "run.sh").write_text(run, "utf-8")
     if plan.nnet_feats:
         (target / "conf/nnet_feats.conf").write_text(plan.nnet_feats, "utf-8")
