@@ -107,7 +107,7 @@ class Step:
         if "-h" in argv or "--help" in argv:
             return []
         from utils.data.tables import read_lines  # which imports this file
-        known = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        known = Parser(prog=self.file.name, add_help=False, allow_abbrev=False)
         known.add_argument("--config", action="append", default=[])
         options = []
         for path in known.parse_known_args(argv)[0].config:
@@ -118,6 +118,9 @@ class Step:
                 if not option:
                     continue
                 name = option.partition("=")[0]
+                if name in ("--config", "--help"):
+                    raise UserError(f"{path}:{number}", f"{name} is for the command line alone",
+                                    "take it out")
                 if not option.startswith("--") or name not in self.parser._option_string_actions:
                     raise UserError(f"{path}:{number}", f"{name} is no option of {self.file.name}",
                                     "one --name=value a line; see --help")

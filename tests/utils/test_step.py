@@ -95,6 +95,8 @@ def test_a_file_where_a_directory_is_to_be(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("conf", "message"), [
     (b"--bogus=1\n", "conf:1: --bogus is no option"),
     (b"# notes\n\nbogus\n", "conf:3: bogus is no option"),
+    (b"--config=other.conf\n", "conf:1: --config is for the command line alone"),
+    (b"--help\n", "conf:1: --help is for the command line alone"),
     (b"--times=1\n--caf\xe9=1\n", "conf:2:6: byte 0xe9 is not UTF-8"),
 ])
 def test_lines_of_a_conf_file_are_named(tmp_path, conf, message):
@@ -193,3 +195,11 @@ def test_an_interruption_waits_for_the_jobs_to_end(tmp_path):
     out, err = process.communicate(timeout=30)
     assert out == "jobs ended\n" and "interrupted" in err
     assert process.returncode == -signal.SIGINT
+
+
+def test_a_config_without_a_file():
+    step = Step("make_mfcc.py", "")
+    step.add("data")
+    with pytest.raises(SystemExit) as ended:
+        step.parse(["data/x", "--config"])
+    assert str(ended.value.code).startswith("make_mfcc.py: argument --config: expected one")

@@ -90,11 +90,18 @@ def _unicode(form):
 def _case(which, language=""):
     if which not in ("lower", "upper") or language not in ("", "tr"):
         raise ValueError(which)
-    if language and which == "upper":
-        return lambda text: text.replace("i", "İ").replace("ı", "I").upper()
-    if language:
-        return lambda text: text.translate(TURKISH).lower()
-    return str.lower if which == "lower" else str.upper
+    def change(text):
+        if language:
+            text = text.replace("i", "İ").replace("ı", "I") if which == "upper" else \
+                text.translate(TURKISH)
+        return text.lower() if which == "lower" else text.upper()
+
+    def apply(text):
+        # Capitals of some composed letters are decomposed, such as those of ΐ.
+        composed = unicodedata.is_normalized("NFC", text)
+        return unicodedata.normalize("NFC", change(text)) if composed else change(text)
+
+    return apply
 
 
 def _map(old, new=""):

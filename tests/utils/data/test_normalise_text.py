@@ -19,6 +19,8 @@ def words(text, *rules):
     ("case\tlower", "ÀÉ İI", "àé i\u0307i"),
     ("case\tlower\ttr", "ISI İYİ", "ısı iyi"),
     ("case\tupper", "straße", "STRASSE"),
+    ("case\tupper", "\u0390", "\u03aa\u0301"),        # composed it was, and is
+    ("case\tupper", "a\u0301", "A\u0301"),
     ("map\t’\t'", "l’eau", "l'eau"),
     ("map\tMr.\tmister", "Mr. A", "mister A"),
     ("map\t#", "a # b", "a b"),
