@@ -193,12 +193,24 @@ def speakers(rows, recordings, source):
         by = {"folder": lambda p: p.parent.name, "name": lambda p: re.split("[-_]", p.stem)[0],
               "recording": lambda p: p.stem, "one": lambda p: "speaker"}[source]
         names = [row.speaker or by(row.sound) for row in rows]
-    names = [safe(name) for name in names]
+    names = [" ".join(unicodedata.normalize("NFC", name).split()) for name in names]
+    ids = _ids_of(names)
+    names = [ids[name] for name in names]
     if min(map(len, names)) > LONG_ID:
         for length in range(8, LONG_ID, 4):   # long hashes, of which a part tells as much
             if len({name[:length] for name in names}) == len(set(names)):
                 return [name[:length] for name in names]
     return names
+
+
+def _ids_of(names):
+    """{name: id}; names that would be one, such as A+ and A-, have numbers."""
+    ids, count = {}, Counter()
+    for name in sorted(set(names)):
+        count[safe(name)] += 1
+        number = count[safe(name)]
+        ids[name] = safe(name) if number == 1 else f"{safe(name)}.{number}"
+    return ids
 
 
 def _utt_ids(rows, spks):

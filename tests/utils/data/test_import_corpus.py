@@ -224,3 +224,10 @@ def test_a_recording_that_is_missing_is_not_another_folders(folder, tmp_path):
     data = run(folder, "--table", table, "--max-bad", "0.5")
     assert sorted(data.text.values()) == ["mano", "misa"]   # the table's own folders may be others
     assert list(data.spk2utt) == ["ana", "ben"]
+
+
+def test_speakers_whose_names_differ_by_a_sign(folder, tmp_path):
+    table = write(tmp_path / "t.csv", "file,text,speaker", "ana-001.wav,fasi,A+",
+                  "ana-002.wav,misa,A-", "ana-003.wav,mano,A  +", "ben-001.wav,mano,A+ ")
+    data = run(folder, "--table", table)
+    assert len(data.spk2utt) == 3 and sorted(map(len, data.spk2utt.values())) == [1, 1, 2]
