@@ -7,6 +7,8 @@
 import math
 from pathlib import Path
 
+import numpy as np
+
 from utils.lang.langdir import read_symbols, symbol_list
 from utils.lang.subwords import word_spans
 from utils.step import UserError
@@ -27,7 +29,7 @@ class WordList:
 
     def check(self, ids, utt):
         """UserError if an id is not in words.txt."""
-        highest = max(ids, default=0)
+        highest = int(np.max(ids, initial=0))     # of a lattice there are many
         if highest >= len(self.symbols):
             raise UserError(self.path, f"no word {highest}, which is in the lattice of {utt}",
                             "give the graph it was decoded with")

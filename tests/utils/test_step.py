@@ -147,16 +147,22 @@ def test_an_unknown_option_is_told_with_what_was_meant():
         step.parse(["data/x", "data/y"])
 
 
-def test_an_interruption_is_one_line(tmp_path):
-    script = tmp_path / "wait.py"
-    script.write_text('import time\nfrom utils.step import Step\nStep(__file__, "Wait.").parse()\n'
-                      'print("here", flush=True)\ntime.sleep(60)\n')
+def interrupted(script):
+    """The process of a script that says `here`, and then is sent SIGINT."""
     process = subprocess.Popen(
         [sys.executable, script], env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     assert process.stdout.readline() == "here\n"
     process.send_signal(signal.SIGINT)
+    return process
+
+
+def test_an_interruption_is_one_line(tmp_path):
+    script = tmp_path / "wait.py"
+    script.write_text('import time\nfrom utils.step import Step\nStep(__file__, "Wait.").parse()\n'
+                      'print("here", flush=True)\ntime.sleep(60)\n')
+    process = interrupted(script)
     err = process.communicate(timeout=30)[1]
     assert process.returncode == -signal.SIGINT
     assert err.splitlines()[1:] == ["wait: interrupted, and nothing is half done (run it again)"]
@@ -186,12 +192,7 @@ def test_an_interruption_waits_for_the_jobs_to_end(tmp_path):
     script.write_text("import sys\nfrom utils.step import Step, run_command\n"
                       'Step(__file__, "Wait.").parse([])\n'
                       f"run_command([sys.executable, {str(slow)!r}])\n")
-    process = subprocess.Popen(
-        [sys.executable, script], env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
-    assert process.stdout.readline() == "here\n"
-    process.send_signal(signal.SIGINT)
+    process = interrupted(script)
     out, err = process.communicate(timeout=30)
     assert out == "jobs ended\n" and "interrupted" in err
     assert process.returncode == -signal.SIGINT
