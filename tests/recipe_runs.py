@@ -56,7 +56,7 @@ def quick_conf(recipe, directory):
     append("--total-gaussians=400\n--num-iters=7\n", "mono*", "tri*")
     append("--realign-iters=3 6\n--tree-threshold=250\n", "tri*")
     append(NETWORK, "nnet", "tdnn*")
-    append(FURTHER, "mmi", "transfer", "lhuc", "pruned", "pruned[0-9]*", "half", "factored",
+    append(FURTHER, "mmi", "transfer", "kept", "lhuc", "pruned", "pruned[0-9]*", "half", "factored",
            "student")
     append("--sizes=hidden_dim=32 offsets=1,2\n", "student")
     append(LM_WEIGHTS, "score")

@@ -45,8 +45,6 @@ parse_options "$@"
 declare -A corpus=([an4]=an4 [speechocean762]=speechocean762
   [adults]=speechocean762 [children]=speechocean762)
 declare -A age_group=([adults]=adult [children]=child)
-# Networks on a part of the target: exp/<part>/<network>/<seed>
-networks="scratch transfer"
 # What systems train on: data/<part>/train, exp/<part>
 target_parts=$(printf "$target/%s " $sizes)
 parts="$source/all $target_parts"
@@ -54,10 +52,19 @@ parts="$source/all $target_parts"
 # One network is the source, whatever seeds the targets' networks have.
 from=$exp/$source/all/scratch/${seeds%% *}
 zero=$exp/$target/0/transfer
+as_it_is=$exp/$target/0/kept   # the source network with the target's words and LM
+kept=$data/$target/kept        # lang and LM of the target in the source's phones
 
 # A part's options are those of its minutes; those of all of a corpus, the corpus's.
 variant() {
   if [[ $1 == */all ]]; then echo "${1%/all}"; else echo "${1#*/}"; fi
+}
+
+# Whether the source has all of the target's phones.
+keeps_outputs() {
+  local phones=dict/nonsilence_phones.txt
+  ! grep -qvxFf "$data/corpora/${corpus[$source]}/$phones" \
+    "$data/corpora/${corpus[$target]}/$phones"
 }
 
 if begin 0 "data and lexica"; then
@@ -84,6 +91,17 @@ if begin 0 "data and lexica"; then
   done
 fi
 
+# Networks on a part of the target, exp/<part>/<network>/<seed>: from the target alone, with its tree
+# on the source's layers, and with the source's tree and outputs kept as well, where it has all of
+# the target's phones.
+networks="scratch transfer"
+if keeps_outputs; then networks+=" kept"; fi
+
+# The graph of a part's network: of its tree.
+graph_of() {
+  if [[ $2 == kept ]]; then echo "$as_it_is/graph"; else echo "$exp/$1/tri3b/graph"; fi
+}
+
 if begin 1 "nested parts of the target's training set"; then
   for part in $parts; do
     if [[ $part == */all ]]; then
@@ -102,6 +120,13 @@ if begin 2 "lang and trigram of source and target"; then
       "$data/$side/train/text" "$data/$side/lm/3gram.arpa"
     utils/lang/format_lm.py "$data/$side/lang" "$data/$side/lm/3gram.arpa" "$data/$side/lang_test"
   done
+  if [[ $networks == *kept* ]]; then
+    utils/lang/prepare_lang.py --phone-symbol-table "$data/$source/lang/phones.txt" \
+      "$data/corpora/${corpus[$target]}/dict" "<UNK>" "$kept/lang"
+    utils/lang/format_lm.py "$kept/lang" "$data/$target/lm/3gram.arpa" "$kept/lang_test"
+  else
+    echo "run.sh: $source has not all the phones of $target: its outputs are not kept as they are"
+  fi
 fi
 
 if begin 3 "MFCC and CMVN"; then
@@ -206,10 +231,19 @@ if begin 12 "transfer: the target on the source network's layers"; then
         --scratch "$exp/$part/scratch/$seed" \
         "$from" "$data/$part/nnet/train" "$exp/$part/tri3b" "$exp/$part/transfer/$seed"
     done
+    if [[ $networks == *kept* ]]; then
+      steps/nnet/align.py --nj "$nj" --cmd "$train_cmd" \
+        "$data/$part/nnet/train" "$kept/lang" "$from" "$exp/$part/kept/ali"
+      for seed in $seeds; do
+        steps/transfer/transfer.py --config "$conf/nnet_$(variant "$part").conf" \
+          --config "$conf/kept.conf" --seed "$seed" \
+          "$from" "$data/$part/nnet/train" "$exp/$part/kept/ali" "$exp/$part/kept/$seed"
+      done
+    fi
   done
 fi
 
-if begin 13 "before any of the target was heard: monophones from the sounds of the source"; then
+if begin 13 "before any of the target was heard: monophones by sound, and the source as it is"; then
   steps/hmm/make_mono_tree.py "$data/$target/lang" "$zero/tree"
   steps/transfer/map_phones.py "$from" "$zero/tree" "$zero/map"
   steps/transfer/transfer.py --output map --pdf-map "$zero/map" --num-epochs 0 \
@@ -219,6 +253,13 @@ if begin 13 "before any of the target was heard: monophones from the sounds of t
     steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
       --model "$zero/network" "$zero/graph" "$data/$target/nnet/$set" "$zero/decode_$set"
   done
+  if [[ $networks == *kept* ]]; then
+    steps/decode/make_graph.py "$kept/lang_test" "$exp/$source/all/tri3b" "$as_it_is/graph"
+    for set in dev test; do
+      steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+        --model "$from" "$as_it_is/graph" "$data/$target/nnet/$set" "$as_it_is/decode_$set"
+    done
+  fi
 fi
 
 if begin 14 "decoding with the networks, and of the source after transfer"; then
@@ -226,10 +267,9 @@ if begin 14 "decoding with the networks, and of the source after transfer"; then
     for size in $sizes; do
       part=$target/$size
       for network in $networks; do
-        # The tree is tri3b's, and so the graph.
         for set in dev test; do
           steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
-            "$exp/$part/tri3b/graph" "$data/$target/nnet/$set" \
+            "$(graph_of "$part" "$network")" "$data/$target/nnet/$set" \
             "$exp/$part/$network/$seed/decode_$set"
         done
       done
@@ -237,9 +277,11 @@ if begin 14 "decoding with the networks, and of the source after transfer"; then
   done
   if [[ $forgotten == true ]]; then
     for size in $sizes; do
-      steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
-        "$exp/$source/all/tri3b/graph" "$data/$source/nnet/test" \
-        "$exp/$target/$size/transfer/${seeds%% *}/source/decode_test"
+      for network in ${networks#scratch }; do
+        steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+          "$exp/$source/all/tri3b/graph" "$data/$source/nnet/test" \
+          "$exp/$target/$size/$network/${seeds%% *}/source/decode_test"
+      done
     done
     for set in dev test; do
       steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
@@ -273,11 +315,14 @@ if begin 20 "word error rates"; then
     done
   done
   score_pair "$data/$target/nnet" "$zero/graph" "$zero/decode"
+  if [[ $networks == *kept* ]]; then
+    score_pair "$data/$target/nnet" "$as_it_is/graph" "$as_it_is/decode"
+  fi
   for seed in $seeds; do
     for size in $sizes; do
       part=$target/$size
       for network in $networks; do
-        score_pair "$data/$target/nnet" "$exp/$part/tri3b/graph" \
+        score_pair "$data/$target/nnet" "$(graph_of "$part" "$network")" \
           "$exp/$part/$network/$seed/decode"
       done
     done
@@ -285,9 +330,11 @@ if begin 20 "word error rates"; then
   if [[ $forgotten == true ]]; then
     score_pair "$data/$source/nnet" "$exp/$source/all/tri3b/graph" "$from/decode"
     for size in $sizes; do
-      steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
-        --dev "$from/decode_dev" "$data/$source/nnet/test" "$exp/$source/all/tri3b/graph" \
-        "$exp/$target/$size/transfer/${seeds%% *}/source/decode_test"
+      for network in ${networks#scratch }; do
+        steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
+          --dev "$from/decode_dev" "$data/$source/nnet/test" "$exp/$source/all/tri3b/graph" \
+          "$exp/$target/$size/$network/${seeds%% *}/source/decode_test"
+      done
     done
   fi
   steps/score/results.py --out "$exp/$target/results" "${decodes[@]}"
@@ -297,24 +344,27 @@ if begin 21 "tables with significance, and the learning curve"; then
   points=()
   for size in $sizes; do
     part=$target/$size
-    steps/score/table.py --baseline scratch --out "$exp/$part/table" \
-      tri3b="$exp/$part/tri3b/decode_test" \
-      zero="$zero/decode_test" \
-      scratch="$(of_seeds "$part/scratch" decode_test)" \
-      transfer="$(of_seeds "$part/transfer" decode_test)"
+    table=(tri3b="$exp/$part/tri3b/decode_test" zero="$zero/decode_test")
+    if [[ $networks == *kept* ]]; then table+=(source="$as_it_is/decode_test"); fi
     minutes=$size
     if [[ $size == all ]]; then
       minutes=$(awk '{ s += $2 } END { printf "%.0f", s / 60 }' "$data/$part/train/utt2dur")
     fi
-    points+=("GMM:$minutes=$exp/$part/tri3b/decode_test"
-      "scratch:$minutes=$(of_seeds "$part/scratch" decode_test)"
-      "transfer:$minutes=$(of_seeds "$part/transfer" decode_test)")
+    points+=("GMM:$minutes=$exp/$part/tri3b/decode_test")
+    for network in $networks; do
+      decodes=$(of_seeds "$part/$network" decode_test)
+      table+=("$network=$decodes")
+      points+=("$network:$minutes=$decodes")
+    done
+    steps/score/table.py --baseline scratch --out "$exp/$part/table" "${table[@]}"
   done
   if [[ $forgotten == true ]]; then
-    # What the source has forgotten: its own test set before and after each transfer.
+    # What the source has forgotten: its own test set before and after each training.
     rows=("before=$from/decode_test")
     for size in $sizes; do
-      rows+=("after_$size=$exp/$target/$size/transfer/${seeds%% *}/source/decode_test")
+      for network in ${networks#scratch }; do
+        rows+=("${network}_$size=$exp/$target/$size/$network/${seeds%% *}/source/decode_test")
+      done
     done
     steps/score/table.py --baseline before --out "$exp/$target/forgotten" "${rows[@]}"
   fi
