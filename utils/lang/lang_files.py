@@ -51,6 +51,17 @@ def lang_files(contents, entries, num_disambig, args):
     return files
 
 
+def with_phones_of(given, contents, positions):
+    """A Dict that has all phones of a given phones.txt: those it lacks are speech, of no word."""
+    known = {phone for row in contents.silence + contents.nonsilence for phone in row}
+    more = {}
+    for symbol in read_symbols(Path(given)):
+        phone = symbol[:-2] if positions and symbol.endswith(POSITIONS) else symbol
+        if phone not in known and phone != "<eps>" and not phone.startswith("#"):
+            more[phone] = [phone]
+    return contents._replace(nonsilence=contents.nonsilence + list(more.values()))
+
+
 def symbol_tables(files):
     """{phone: id}, {word: id} of phones.txt and words.txt among the files."""
     return tuple({symbol: int(ident) for symbol, ident in
@@ -122,11 +133,11 @@ def _phone_table(real, disambig, given):
     if not given:
         return {symbol: n for n, symbol in enumerate(["<eps>", *real, *disambig])}
     table = {p: n for p, n in read_symbols(Path(given)).items() if not p.startswith("#")}
-    if set(table) != {"<eps>", *real}:
-        odd = sorted(set(table) ^ {"<eps>", *real})
-        raise UserError(given, f"its phones are not those of the dict directory: {odd[0]} is only "
-                               f"in {'the table' if odd[0] in table else 'the dict directory'}",
-                        "phone set and --position-dependent-phones must be those of the model")
+    for phone in real:
+        if phone not in table:
+            raise UserError(given, f"lacks {phone}, a phone of the dict directory",
+                            "the model must know all phones of the words, with their positions in "
+                            "a word or without (--position-dependent-phones)")
     first = max(table.values()) + 1
     return table | {symbol: first + n for n, symbol in enumerate(disambig)}
 

@@ -16,7 +16,7 @@ import shutil
 from pathlib import Path
 
 from utils.lang.dictdir import FILES, read_dict
-from utils.lang.lang_files import lang_files, symbol_tables
+from utils.lang.lang_files import lang_files, symbol_tables, with_phones_of
 from utils.lang.lexicon import add_disambig, mark_positions
 from utils.lang.lexicon_fst import lexicon_fst
 from utils.lang.subwords import starts_word
@@ -35,7 +35,8 @@ def main(argv=None):
     step.add("--share-silence-phones", type=_boolean, default=False, metavar="true|false",
              help="one set of pdfs for all silence phones (default false)")
     step.add("--phone-symbol-table", default="", metavar="FILE",
-             help="phones.txt of a trained model, to make a lang directory of other words for it")
+             help="phones.txt of a trained model, to make a lang directory of other words for it; "
+                  "the model may have phones that these words have not")
     step.add("dict", help="dict directory")
     step.add("oov", help='word of the lexicon for unknown words, e.g. "<UNK>"')
     step.add("lang", help="lang directory to make")
@@ -48,6 +49,8 @@ def main(argv=None):
         return 0
     contents = read_dict(source)
     _check_options(args, contents)
+    if args.phone_symbol_table:
+        contents = with_phones_of(args.phone_symbol_table, contents, args.position_dependent_phones)
     if (source / "lexiconp_silprob.txt").exists():
         log(f"{source}/lexiconp_silprob.txt is not used: silence has --sil-prob after all words")
     with step.output(args.lang) as out:

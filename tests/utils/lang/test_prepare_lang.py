@@ -3,6 +3,7 @@ import itertools
 import kaldifst
 import pytest
 
+from steps.hmm.model import check_phones
 from tests.utils.lang.dicts import LEXICON, make_dict
 from utils.lang.langdir import LangDir
 from utils.lang.prepare_lang import main
@@ -198,9 +199,25 @@ def test_phone_table_of_a_model(tmp_path):
     real = [p for p in first.phones if not p.startswith("#")]
     assert {p: second.phones[p] for p in real} == {p: first.phones[p] for p in real}
     assert "#6" in second.phones
-    with pytest.raises(UserError, match=r"phones\.txt: its phones are not those"):
+    with pytest.raises(UserError, match=r"phones\.txt: lacks AH, a phone of the dict directory"):
         main(["--phone-symbol-table", str(table), "--position-dependent-phones", "false",
               str(other), "<UNK>", str(tmp_path / "lang3")])
+
+
+def test_a_model_may_have_phones_that_no_word_has(tmp_path):
+    first = lang_of(tmp_path)
+    table = first.path / "phones.txt"
+    fewer = make_dict(tmp_path / "fewer", lexicon=["<UNK> SPN", "tea T IY"])
+    rows = (fewer / "nonsilence_phones.txt").read_text().splitlines()
+    (fewer / "nonsilence_phones.txt").write_text("IY\nT\n")
+    (fewer / "extra_questions.txt").unlink()
+    assert len(rows) > 2
+    main(["--phone-symbol-table", str(table), str(fewer), "<UNK>", str(tmp_path / "lang2")])
+    second = LangDir(tmp_path / "lang2")
+    check_phones(first.path, second)
+    assert text(second, "topo").count("<TopologyEntry>") == 2
+    assert sorted(text(second, "phones/nonsilence.txt").split()) == \
+        sorted(text(first, "phones/nonsilence.txt").split())
 
 
 def test_shared_silence_phones(tmp_path):
