@@ -39,7 +39,7 @@ from steps.score.wer import (
     read_errors,
     report,
 )
-from utils.step import Step, UserError, share
+from utils.step import Step, UserError, log, share
 
 GROUPS = ["utt2accent", "spk2gender"]   # scored apart wherever a data directory has them
 
@@ -108,6 +108,9 @@ def main(argv=None):
                             args.seed)
         write_scoring(out / "scoring", args.data, refs, utt2spk, best, summary,
                       report_text(summary, best, args.decode, lines), groups, args.seed)
+    if not args.dev:
+        warn_at_the_edge(args, {setting: one.counts("wer").errors for setting, one in
+                                scored.items()}, chosen[0])
     return step.finish(f"{error_line(best.counts('wer'))}, {len(refs)} utterances")
 
 
@@ -125,6 +128,16 @@ def settings_of(args):
         raise UserError("--min-lmwt", f"no LM weight from {args.min_lmwt} to {args.max_lmwt}")
     return [(lmwt, penalty) for lmwt in range(args.min_lmwt, args.max_lmwt + 1)
             for penalty in penalties]
+
+
+def warn_at_the_edge(args, errors, best):
+    """Say so where the lowest or highest LM weight is best, and the one beside it is worse."""
+    lmwt, wip = best
+    for option, last, beside in (("--min-lmwt", args.min_lmwt, lmwt + 1),
+                                 ("--max-lmwt", args.max_lmwt, lmwt - 1)):
+        if lmwt == last and errors.get((beside, wip), 0) > errors[best]:
+            log(f"{args.decode}: LM weight {lmwt}, the last that was tried, is best; another "
+                f"{option} may be better")
 
 
 def count_settings(refs, texts, split):

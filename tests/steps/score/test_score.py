@@ -55,6 +55,16 @@ def test_counts_files_and_second_run(setup, capsys):
     assert (decode / "best_wer").stat().st_mtime_ns == stamp
 
 
+def test_the_last_lm_weight_is_told_where_it_is_best(setup, capsys):
+    data, graph, decode = setup
+    told = {}
+    for last in (9, 10, 11, 12):
+        score.main(["--nj", "1", "--min-lmwt", "8", "--max-lmwt", str(last), data, graph, decode])
+        told[last] = "is best; another --max-lmwt may be better" in capsys.readouterr().err
+    # 8 and 9 have as many errors, and the better ones begin at one weight alone.
+    assert not told[9] and not told[12] and sum(told.values()) == 1
+
+
 def test_scoring_tables(setup):
     data, graph, decode = setup
     score.main([*SMALL, data, graph, decode])
