@@ -169,7 +169,7 @@ def _sound_problem(row, infos):
     if isinstance(length, AudioError):
         return f"{row.sound.name}: {length.what}", "replace the recording"
     start, end = row.start or 0.0, length if row.end is None else row.end
-    if start < 0 or start >= length or end > length + MAX_OVERSHOOT:
+    if start < 0 or round(start, 3) >= round(min(end, length), 3) or end > length + MAX_OVERSHOOT:
         return f"{start:g} s to {end:g} s of {row.sound.name}, which has {length:.2f} s", \
             "mend the times"
     return None
@@ -214,17 +214,23 @@ def _ids_of(names):
 
 
 def _utt_ids(rows, spks):
-    """spk-recording, and its times where it has; folders where names alone are not enough."""
-    names = _recording_ids(rows)
+    """spk-recording, and its times where it has, in hundredths of a second, in thousandths where
+    two begin so close; folders where names alone are not enough."""
+    names, begins = _recording_ids(rows), {}
+    for row in rows:
+        if row.start is not None:
+            begins.setdefault(row.sound, set()).add(round(row.start, 3))
+    parts = {sound: 100 if len({round(t * 100) for t in times}) == len(times) else 1000
+             for sound, times in begins.items()}
     starts = Counter((sound, start) for sound, start, _ in
                      {(row.sound, row.start, row.end) for row in rows})
     bare = []
     for row in rows:
         name = safe(row.more["id"]) if row.more.get("id") else names[row.sound]
         if row.start is not None and not row.more.get("id"):
-            name += f"-{round(row.start * 100):07d}"
+            name += f"-{round(row.start * parts[row.sound]):07d}"
             if starts[row.sound, row.start] > 1 and row.end is not None:
-                name += f"-{round(row.end * 100):07d}"
+                name += f"-{round(row.end * parts[row.sound]):07d}"
         bare.append(name)
     # A name that begins with its speaker need not say so twice.
     short = [name.removeprefix(f"{spk}_") for spk, name in zip(spks, bare, strict=True)]

@@ -58,6 +58,15 @@ def test_a_table_with_times(folder, tmp_path):
                              "ben-001-0000000": ("ben_001", 0.0, 0.6)}
 
 
+def test_times_that_nearly_meet(folder, tmp_path):
+    path = write(tmp_path / "t.csv", "path,start,end,text", "ana-001,0.101,0.5,fasi",
+                 "ana-001,0.104,0.5,mano", "ben-001,0.1,0.5,misa", "ben-001,0.5001,0.5004,misa")
+    data = run(folder, "--table", path, "--speaker-from", "folder", "--max-bad", "0.5")
+    assert data.segments == {"ana-001-0000101": ("ana_001", 0.101, 0.5),
+                             "ana-001-0000104": ("ana_001", 0.104, 0.5),
+                             "ben-001-0000010": ("ben_001", 0.1, 0.5)}
+
+
 def test_a_text_for_each_recording(folder):
     for path in folder.rglob("*.wav"):
         write(path.with_suffix(".txt"), "fasi", "mano")
