@@ -278,7 +278,17 @@ def fingerprint(paths):
             result[str(path)] = hashlib.blake2b(path.read_bytes(), digest_size=12).hexdigest()
         else:
             result[str(path)] = f"{status.st_size}-{status.st_mtime_ns}"
+        if path.name == "feats.scp" and not path.with_name("feats.json").exists():
+            result.update(_archives(path))
     return result
+
+
+def _archives(feats_scp):
+    """{archive: size and modification time} of features that no feats.json tells of, Kaldi's."""
+    lines = Path(feats_scp).read_text("utf-8", "replace").splitlines()
+    paths = {line.partition(" ")[2].partition("[")[0].rpartition(":")[0] for line in lines}
+    found = {path: Path(path).stat() for path in sorted(paths) if path and Path(path).is_file()}
+    return {path: f"{status.st_size}-{status.st_mtime_ns}" for path, status in found.items()}
 
 
 def key_of(options, inputs):

@@ -8,7 +8,15 @@ import sys
 import pytest
 
 from utils import step as house
-from utils.step import ROOT, Step, UserError, numbered, run_command, split_command
+from utils.step import (
+    ROOT,
+    Step,
+    UserError,
+    fingerprint,
+    numbered,
+    run_command,
+    split_command,
+)
 
 COPY = """
 import sys, time
@@ -62,6 +70,18 @@ def test_runs_again_only_for_a_reason(copy, tmp_path):
     assert ran("--times", "2", "--force")
     (tmp_path / "out/second").unlink()
     assert ran("--times", "2")
+
+
+def test_archives_of_kaldi_are_seen_to_change(tmp_path):
+    archive, scp = tmp_path / "raw.ark", tmp_path / "feats.scp"
+    archive.write_bytes(b"a")
+    scp.write_text(f"utt1 {archive}:5\nutt2 {archive}:90[0:7]\nutt3 copy-feats x.ark - |\n")
+    before = fingerprint([scp])
+    assert set(before) == {str(scp), str(archive)}
+    archive.write_bytes(b"ab")
+    assert fingerprint([scp]) != before
+    (tmp_path / "feats.json").write_text("{}")     # of our own features, which it tells apart
+    assert set(fingerprint([scp])) == {str(scp)}
 
 
 def test_a_killed_step_leaves_what_was_there(copy, tmp_path):
