@@ -273,22 +273,26 @@ def fingerprint(paths):
     for path in map(Path, paths):
         if not path.is_file():
             continue
-        status = path.stat()
-        if status.st_size <= WHOLE_HASH_BYTES:
+        if path.stat().st_size <= WHOLE_HASH_BYTES:
             result[str(path)] = hashlib.blake2b(path.read_bytes(), digest_size=12).hexdigest()
         else:
-            result[str(path)] = f"{status.st_size}-{status.st_mtime_ns}"
+            result[str(path)] = _size_and_time(path)
         if path.name == "feats.scp" and not path.with_name("feats.json").exists():
             result.update(_archives(path))
     return result
 
 
+def _size_and_time(path):
+    status = path.stat()
+    return f"{status.st_size}-{status.st_mtime_ns}"
+
+
 def _archives(feats_scp):
     """{archive: size and modification time} of features that no feats.json tells of, Kaldi's."""
-    lines = Path(feats_scp).read_text("utf-8", "replace").splitlines()
+    lines = feats_scp.read_text("utf-8", "replace").splitlines()
     paths = {line.partition(" ")[2].partition("[")[0].rpartition(":")[0] for line in lines}
-    found = {path: Path(path).stat() for path in sorted(paths) if path and Path(path).is_file()}
-    return {path: f"{status.st_size}-{status.st_mtime_ns}" for path, status in found.items()}
+    return {path: _size_and_time(Path(path)) for path in sorted(paths)
+            if path and Path(path).is_file()}
 
 
 def key_of(options, inputs):
