@@ -29,6 +29,7 @@ quantized="int8 int8_static int4 int4_block32 pruned50-int8 half-int8 student-in
 hold_out_an4=10    # training speakers to hold out for development
 hold_out_speechocean762=12   # the same
 forgotten=true     # whether the source's test set is decoded before and after each transfer
+adapted=true       # whether networks are trained on tri3b's adapted features as well
 seeds=0            # networks of the target from each of these seeds; the source from the first
 systems="mono tri1 tri2b tri3b"   # GMM systems to decode and score
 nj=2               # jobs in parallel
@@ -49,10 +50,12 @@ declare -A age_group=([adults]=adult [children]=child)
 target_parts=$(printf "$target/%s " $sizes)
 parts="$source/all $target_parts"
 
-# One network is the source, whatever seeds the targets' networks have.
+# One network is the source, whatever seeds the targets' networks have; another on adapted features.
 from=$exp/$source/all/scratch/${seeds%% *}
+from_sat=$exp/$source/all/scratch_sat/${seeds%% *}
 zero=$exp/$target/0/transfer
 as_it_is=$exp/$target/0/kept   # the source network with the target's words and LM
+as_it_is_sat=$exp/$target/0/kept_sat
 kept=$data/$target/kept        # lang and LM of the target in the source's phones
 
 # A part's options are those of its minutes; those of all of a corpus, the corpus's.
@@ -91,15 +94,56 @@ if begin 0 "data and lexica"; then
   done
 fi
 
-# Networks on a part of the target, exp/<part>/<network>/<seed>: from the target alone, with its tree
-# on the source's layers, and with the source's tree and outputs kept as well, where it has all of
-# the target's phones.
+# Networks on a part of the target, exp/<part>/<network>/<seed>: from the target alone, with its
+# tree on the source's layers, and with the source's tree and outputs kept as well, where it has all
+# of the target's phones. <network>_sat: on adapted features, by transfer those of the source's tri3b.
 networks="scratch transfer"
-if keeps_outputs; then networks+=" kept"; fi
+sat_networks="scratch_sat"
+if keeps_outputs; then
+  networks+=" kept"
+  sat_networks+=" transfer_sat kept_sat"
+fi
+if [[ $adapted == true ]]; then networks+=" $sat_networks"; fi
+
+has() {
+  [[ " $networks " == *" $1 "* ]]
+}
+
+# Those by transfer, and those of the source, exp/<source>/all/<network>/<seed>.
+by_transfer=$(printf '%s\n' $networks | grep -v '^scratch')
+source_networks="scratch"
+if has kept_sat; then source_networks+=" scratch_sat"; fi
 
 # The graph of a part's network: of its tree.
 graph_of() {
-  if [[ $2 == kept ]]; then echo "$as_it_is/graph"; else echo "$exp/$1/tri3b/graph"; fi
+  if [[ $2 == kept* ]]; then echo "$as_it_is/graph"; else echo "$exp/$1/tri3b/graph"; fi
+}
+
+# Where dev and test are as a part's network sees them.
+features_of() {
+  case $2 in
+    scratch_sat) echo "$data/$1/sat" ;;
+    *_sat) echo "$data/$target/0/sat" ;;
+    *) echo "$data/$target/nnet" ;;
+  esac
+}
+
+# The source of a network, and where its dev and test are as it sees them.
+source_of() {
+  if [[ $1 == *_sat ]]; then echo "$from_sat"; else echo "$from"; fi
+}
+source_features_of() {
+  if [[ $1 == *_sat ]]; then echo "$data/$source/all/sat"; else echo "$data/$source/nnet"; fi
+}
+
+# Features of a system with fMLLR, adapted by the transforms of its alignments or decoding, beside
+# log mel energies:
+# adapt <system> <alignments or decoding> <data with MFCC> <data with log mel energies> <data>
+adapt() {
+  local fmllr=${5%/*}/fmllr/${5##*/}
+  steps/hmm/make_fmllr_feats.py --nj "$nj" --cmd "$train_cmd" "$3" "$1" "$2" "$fmllr"
+  steps/features/paste_feats.py "$fmllr" "$4" "$5"
+  steps/features/compute_cmvn.py "$5"
 }
 
 if begin 1 "nested parts of the target's training set"; then
@@ -120,7 +164,7 @@ if begin 2 "lang and trigram of source and target"; then
       "$data/$side/train/text" "$data/$side/lm/3gram.arpa"
     utils/lang/format_lm.py "$data/$side/lang" "$data/$side/lm/3gram.arpa" "$data/$side/lang_test"
   done
-  if [[ $networks == *kept* ]]; then
+  if has kept; then
     utils/lang/prepare_lang.py --phone-symbol-table "$data/$source/lang/phones.txt" \
       "$data/corpora/${corpus[$target]}/dict" "<UNK>" "$kept/lang"
     utils/lang/format_lm.py "$kept/lang" "$data/$target/lm/3gram.arpa" "$kept/lang_test"
@@ -231,7 +275,7 @@ if begin 12 "transfer: the target on the source network's layers"; then
         --scratch "$exp/$part/scratch/$seed" \
         "$from" "$data/$part/nnet/train" "$exp/$part/tri3b" "$exp/$part/transfer/$seed"
     done
-    if [[ $networks == *kept* ]]; then
+    if has kept; then
       steps/nnet/align.py --nj "$nj" --cmd "$train_cmd" \
         "$data/$part/nnet/train" "$kept/lang" "$from" "$exp/$part/kept/ali"
       for seed in $seeds; do
@@ -253,7 +297,7 @@ if begin 13 "before any of the target was heard: monophones by sound, and the so
     steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
       --model "$zero/network" "$zero/graph" "$data/$target/nnet/$set" "$zero/decode_$set"
   done
-  if [[ $networks == *kept* ]]; then
+  if has kept; then
     steps/decode/make_graph.py "$kept/lang_test" "$exp/$source/all/tri3b" "$as_it_is/graph"
     for set in dev test; do
       steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
@@ -262,30 +306,117 @@ if begin 13 "before any of the target was heard: monophones by sound, and the so
   fi
 fi
 
-if begin 14 "decoding with the networks, and of the source after transfer"; then
+if [[ $adapted == true ]] && begin 14 "features adapted to speakers beside log mel energies"; then
+  for part in $parts; do
+    system=$exp/$part/tri3b
+    utils/data/perturb_speed.py 0.9,1.0,1.1 "$data/$part/train" "$data/$part/sp/train"
+    steps/features/make_mfcc.py --config "$conf/mfcc.conf" --nj "$nj" --cmd "$train_cmd" \
+      "$data/$part/sp/train"
+    steps/features/compute_cmvn.py "$data/$part/sp/train"
+    steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" \
+      "$data/$part/sp/train" "$data/${part%/*}/lang" "$system" "${system}_sp_ali"
+    adapt "$system" "${system}_sp_ali" "$data/$part/sp/train" "$data/$part/nnet/train" \
+      "$data/$part/sat/train"
+  done
+  for part in $target_parts; do
+    system=$exp/$part/tri3b
+    for set in dev test; do
+      adapt "$system" "$system/decode_$set" "$data/$target/$set" "$data/$target/nnet/$set" \
+        "$data/$part/sat/$set"
+    done
+  done
+  # The source's tri3b adapts to the target's speakers, whose phones it has.
+  if has kept_sat; then
+    system=$exp/$source/all/tri3b
+    for part in $target_parts; do
+      ali=$exp/$part/kept_sat/tri3b_ali
+      steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" \
+        "$data/$part/sp/train" "$kept/lang" "$system" "$ali"
+      adapt "$system" "$ali" "$data/$part/sp/train" "$data/$part/nnet/train" \
+        "$data/$part/kept_sat/train"
+    done
+    for set in dev test; do
+      decode=$as_it_is_sat/tri3b/decode_$set
+      steps/decode/decode_fmllr.py --config "$conf/decode.conf" --nj "$nj" --cmd "$decode_cmd" \
+        --model "$system" "$as_it_is/graph" "$data/$target/$set" "$decode"
+      adapt "$system" "$decode" "$data/$target/$set" "$data/$target/nnet/$set" \
+        "$data/$target/0/sat/$set"
+      if [[ $forgotten == true ]]; then
+        decode=$system/decode_$set
+        steps/decode/decode_fmllr.py --config "$conf/decode.conf" --nj "$nj" --cmd "$decode_cmd" \
+          "$system/graph" "$data/$source/$set" "$decode"
+        adapt "$system" "$decode" "$data/$source/$set" "$data/$source/nnet/$set" \
+          "$data/$source/all/sat/$set"
+      fi
+    done
+  fi
+fi
+
+if [[ $adapted == true ]] && begin 15 "networks on them: source, scratch and by transfer"; then
+  if has kept_sat; then
+    steps/nnet/train.py --config "$conf/nnet.conf" --config "$conf/nnet_$source.conf" \
+      --config "$conf/sat.conf" --seed "${seeds%% *}" \
+      "$data/$source/all/sat/train" "$exp/$source/all/tri3b_sp_ali" "$from_sat"
+  fi
+  for part in $target_parts; do
+    ali=$exp/$part/tri3b_sp_ali
+    options="$conf/nnet_$(variant "$part").conf"
+    for seed in $seeds; do
+      steps/nnet/train.py --config "$conf/nnet.conf" --config "$options" \
+        --config "$conf/sat.conf" --seed "$seed" \
+        "$data/$part/sat/train" "$ali" "$exp/$part/scratch_sat/$seed"
+    done
+    if ! has kept_sat; then continue; fi
+    steps/transfer/map_phones.py --alidir "$ali" "$from_sat" "$exp/$part/tri3b" \
+      "$exp/$part/map_sat"
+    steps/nnet/align.py --nj "$nj" --cmd "$train_cmd" \
+      "$data/$part/kept_sat/train" "$kept/lang" "$from_sat" "$exp/$part/kept_sat/ali"
+    for seed in $seeds; do
+      steps/transfer/transfer.py --config "$options" --config "$conf/transfer.conf" \
+        --config "$conf/sat.conf" --pdf-map "$exp/$part/map_sat" --seed "$seed" \
+        --scratch "$exp/$part/scratch_sat/$seed" \
+        "$from_sat" "$data/$part/kept_sat/train" "$ali" "$exp/$part/transfer_sat/$seed"
+      steps/transfer/transfer.py --config "$options" --config "$conf/kept.conf" \
+        --config "$conf/sat.conf" --seed "$seed" \
+        "$from_sat" "$data/$part/kept_sat/train" "$exp/$part/kept_sat/ali" \
+        "$exp/$part/kept_sat/$seed"
+    done
+  done
+fi
+
+if begin 16 "decoding with the networks, and of the source after transfer"; then
   for seed in $seeds; do
-    for size in $sizes; do
-      part=$target/$size
+    for part in $target_parts; do
       for network in $networks; do
         for set in dev test; do
           steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
-            "$(graph_of "$part" "$network")" "$data/$target/nnet/$set" \
+            "$(graph_of "$part" "$network")" "$(features_of "$part" "$network")/$set" \
             "$exp/$part/$network/$seed/decode_$set"
         done
       done
     done
   done
-  if [[ $forgotten == true ]]; then
-    for size in $sizes; do
-      for network in ${networks#scratch }; do
-        steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
-          "$exp/$source/all/tri3b/graph" "$data/$source/nnet/test" \
-          "$exp/$target/$size/$network/${seeds%% *}/source/decode_test"
-      done
-    done
+  if has kept_sat; then
     for set in dev test; do
       steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
-        "$exp/$source/all/tri3b/graph" "$data/$source/nnet/$set" "$from/decode_$set"
+        --model "$from_sat" "$as_it_is/graph" "$data/$target/0/sat/$set" \
+        "$as_it_is_sat/decode_$set"
+    done
+  fi
+  if [[ $forgotten == true ]]; then
+    for part in $target_parts; do
+      for network in $by_transfer; do
+        steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+          "$exp/$source/all/tri3b/graph" "$(source_features_of "$network")/test" \
+          "$exp/$part/$network/${seeds%% *}/source/decode_test"
+      done
+    done
+    for network in $source_networks; do
+      for set in dev test; do
+        steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+          "$exp/$source/all/tri3b/graph" "$(source_features_of "$network")/$set" \
+          "$exp/$source/all/$network/${seeds%% *}/decode_$set"
+      done
     done
   fi
 fi
@@ -315,25 +446,32 @@ if begin 20 "word error rates"; then
     done
   done
   score_pair "$data/$target/nnet" "$zero/graph" "$zero/decode"
-  if [[ $networks == *kept* ]]; then
+  if has kept; then
     score_pair "$data/$target/nnet" "$as_it_is/graph" "$as_it_is/decode"
+  fi
+  if has kept_sat; then
+    score_pair "$data/$target/0/sat" "$as_it_is/graph" "$as_it_is_sat/decode"
   fi
   for seed in $seeds; do
     for size in $sizes; do
       part=$target/$size
       for network in $networks; do
-        score_pair "$data/$target/nnet" "$(graph_of "$part" "$network")" \
+        score_pair "$(features_of "$part" "$network")" "$(graph_of "$part" "$network")" \
           "$exp/$part/$network/$seed/decode"
       done
     done
   done
   if [[ $forgotten == true ]]; then
-    score_pair "$data/$source/nnet" "$exp/$source/all/tri3b/graph" "$from/decode"
-    for size in $sizes; do
-      for network in ${networks#scratch }; do
+    for network in $source_networks; do
+      score_pair "$(source_features_of "$network")" "$exp/$source/all/tri3b/graph" \
+        "$exp/$source/all/$network/${seeds%% *}/decode"
+    done
+    for part in $target_parts; do
+      for network in $by_transfer; do
         steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
-          --dev "$from/decode_dev" "$data/$source/nnet/test" "$exp/$source/all/tri3b/graph" \
-          "$exp/$target/$size/$network/${seeds%% *}/source/decode_test"
+          --dev "$(source_of "$network")/decode_dev" "$(source_features_of "$network")/test" \
+          "$exp/$source/all/tri3b/graph" \
+          "$exp/$part/$network/${seeds%% *}/source/decode_test"
       done
     done
   fi
@@ -345,7 +483,8 @@ if begin 21 "tables with significance, and the learning curve"; then
   for size in $sizes; do
     part=$target/$size
     table=(tri3b="$exp/$part/tri3b/decode_test" zero="$zero/decode_test")
-    if [[ $networks == *kept* ]]; then table+=(source="$as_it_is/decode_test"); fi
+    if has kept; then table+=(source="$as_it_is/decode_test"); fi
+    if has kept_sat; then table+=(source_sat="$as_it_is_sat/decode_test"); fi
     minutes=$size
     if [[ $size == all ]]; then
       minutes=$(awk '{ s += $2 } END { printf "%.0f", s / 60 }' "$data/$part/train/utt2dur")
@@ -360,13 +499,17 @@ if begin 21 "tables with significance, and the learning curve"; then
   done
   if [[ $forgotten == true ]]; then
     # What the source has forgotten: its own test set before and after each training.
-    rows=("before=$from/decode_test")
-    for size in $sizes; do
-      for network in ${networks#scratch }; do
-        rows+=("${network}_$size=$exp/$target/$size/$network/${seeds%% *}/source/decode_test")
+    for before in $source_networks; do
+      rows=("before=$exp/$source/all/$before/${seeds%% *}/decode_test")
+      for size in $sizes; do
+        for network in $by_transfer; do
+          if [[ $(source_of "$network") != */"$before"/* ]]; then continue; fi
+          rows+=("${network}_$size=$exp/$target/$size/$network/${seeds%% *}/source/decode_test")
+        done
       done
+      steps/score/table.py --baseline before --out "$exp/$target/forgotten${before#scratch}" \
+        "${rows[@]}"
     done
-    steps/score/table.py --baseline before --out "$exp/$target/forgotten" "${rows[@]}"
   fi
   steps/score/learning_curve.py --title "$source to $target" "$exp/$target/learning_curve.png" \
     "${points[@]}"
