@@ -5,8 +5,8 @@
 # Mandarin speakers, half of them children. Parts of the target's training set are nested, and as
 # balanced as they can be between age groups and between speakers. Lexicon and LM of the target
 # know the text of all of its training set whatever the size: it is sound that is little. Ten and
-# twelve of the published training speakers are the development sets. About two hours on two cores
-# (estimated).
+# twelve of the published training speakers are the development sets. About six hours on two cores
+# (estimated), half of it decoding.
 #
 #   ./run.sh                           fetches both corpora to ../an4/corpus and
 #                                      ../speechocean762/corpus (580 MB), runs all
@@ -96,7 +96,8 @@ fi
 
 # Networks on a part of the target, exp/<part>/<network>/<seed>: from the target alone, with its
 # tree on the source's layers, and with the source's tree and outputs kept as well, where it has all
-# of the target's phones. <network>_sat: on adapted features, by transfer those of the source's tri3b.
+# of the target's phones. <network>_sat: on adapted features; by transfer on those of the source's
+# tri3b, which adapts the target's speakers where it has all of their phones.
 networks="scratch transfer"
 sat_networks="scratch_sat"
 if keeps_outputs; then
@@ -123,14 +124,14 @@ graph_of() {
 features_of() {
   case $2 in
     scratch_sat) echo "$data/$1/sat" ;;
-    *_sat) echo "$data/$target/0/sat" ;;
+    *_sat) echo "$data/$target/source_sat" ;;
     *) echo "$data/$target/nnet" ;;
   esac
 }
 
-# The source of a network, and where its dev and test are as it sees them.
+# The source's network that a network begins with, and where that one's dev and test are.
 source_of() {
-  if [[ $1 == *_sat ]]; then echo "$from_sat"; else echo "$from"; fi
+  if [[ $1 == *_sat ]]; then echo scratch_sat; else echo scratch; fi
 }
 source_features_of() {
   if [[ $1 == *_sat ]]; then echo "$data/$source/all/sat"; else echo "$data/$source/nnet"; fi
@@ -169,7 +170,8 @@ if begin 2 "lang and trigram of source and target"; then
       "$data/corpora/${corpus[$target]}/dict" "<UNK>" "$kept/lang"
     utils/lang/format_lm.py "$kept/lang" "$data/$target/lm/3gram.arpa" "$kept/lang_test"
   else
-    echo "run.sh: $source has not all the phones of $target: its outputs are not kept as they are"
+    echo "run.sh: $source has not all the phones of $target: its outputs are not kept as they" \
+      "are, and its tri3b does not adapt the target's speakers"
   fi
 fi
 
@@ -307,7 +309,9 @@ if begin 13 "before any of the target was heard: monophones by sound, and the so
 fi
 
 if [[ $adapted == true ]] && begin 14 "features adapted to speakers beside log mel energies"; then
-  for part in $parts; do
+  adapted_parts=$target_parts
+  if has kept_sat; then adapted_parts=$parts; fi
+  for part in $adapted_parts; do
     system=$exp/$part/tri3b
     utils/data/perturb_speed.py 0.9,1.0,1.1 "$data/$part/train" "$data/$part/sp/train"
     steps/features/make_mfcc.py --config "$conf/mfcc.conf" --nj "$nj" --cmd "$train_cmd" \
@@ -333,14 +337,14 @@ if [[ $adapted == true ]] && begin 14 "features adapted to speakers beside log m
       steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" \
         "$data/$part/sp/train" "$kept/lang" "$system" "$ali"
       adapt "$system" "$ali" "$data/$part/sp/train" "$data/$part/nnet/train" \
-        "$data/$part/kept_sat/train"
+        "$data/$part/source_sat/train"
     done
     for set in dev test; do
       decode=$as_it_is_sat/tri3b/decode_$set
       steps/decode/decode_fmllr.py --config "$conf/decode.conf" --nj "$nj" --cmd "$decode_cmd" \
         --model "$system" "$as_it_is/graph" "$data/$target/$set" "$decode"
       adapt "$system" "$decode" "$data/$target/$set" "$data/$target/nnet/$set" \
-        "$data/$target/0/sat/$set"
+        "$data/$target/source_sat/$set"
       if [[ $forgotten == true ]]; then
         decode=$system/decode_$set
         steps/decode/decode_fmllr.py --config "$conf/decode.conf" --nj "$nj" --cmd "$decode_cmd" \
@@ -370,15 +374,15 @@ if [[ $adapted == true ]] && begin 15 "networks on them: source, scratch and by 
     steps/transfer/map_phones.py --alidir "$ali" "$from_sat" "$exp/$part/tri3b" \
       "$exp/$part/map_sat"
     steps/nnet/align.py --nj "$nj" --cmd "$train_cmd" \
-      "$data/$part/kept_sat/train" "$kept/lang" "$from_sat" "$exp/$part/kept_sat/ali"
+      "$data/$part/source_sat/train" "$kept/lang" "$from_sat" "$exp/$part/kept_sat/ali"
     for seed in $seeds; do
       steps/transfer/transfer.py --config "$options" --config "$conf/transfer.conf" \
         --config "$conf/sat.conf" --pdf-map "$exp/$part/map_sat" --seed "$seed" \
         --scratch "$exp/$part/scratch_sat/$seed" \
-        "$from_sat" "$data/$part/kept_sat/train" "$ali" "$exp/$part/transfer_sat/$seed"
+        "$from_sat" "$data/$part/source_sat/train" "$ali" "$exp/$part/transfer_sat/$seed"
       steps/transfer/transfer.py --config "$options" --config "$conf/kept.conf" \
         --config "$conf/sat.conf" --seed "$seed" \
-        "$from_sat" "$data/$part/kept_sat/train" "$exp/$part/kept_sat/ali" \
+        "$from_sat" "$data/$part/source_sat/train" "$exp/$part/kept_sat/ali" \
         "$exp/$part/kept_sat/$seed"
     done
   done
@@ -399,7 +403,7 @@ if begin 16 "decoding with the networks, and of the source after transfer"; then
   if has kept_sat; then
     for set in dev test; do
       steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
-        --model "$from_sat" "$as_it_is/graph" "$data/$target/0/sat/$set" \
+        --model "$from_sat" "$as_it_is/graph" "$data/$target/source_sat/$set" \
         "$as_it_is_sat/decode_$set"
     done
   fi
@@ -450,7 +454,7 @@ if begin 20 "word error rates"; then
     score_pair "$data/$target/nnet" "$as_it_is/graph" "$as_it_is/decode"
   fi
   if has kept_sat; then
-    score_pair "$data/$target/0/sat" "$as_it_is/graph" "$as_it_is_sat/decode"
+    score_pair "$data/$target/source_sat" "$as_it_is/graph" "$as_it_is_sat/decode"
   fi
   for seed in $seeds; do
     for size in $sizes; do
@@ -469,8 +473,8 @@ if begin 20 "word error rates"; then
     for part in $target_parts; do
       for network in $by_transfer; do
         steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
-          --dev "$(source_of "$network")/decode_dev" "$(source_features_of "$network")/test" \
-          "$exp/$source/all/tri3b/graph" \
+          --dev "$exp/$source/all/$(source_of "$network")/${seeds%% *}/decode_dev" \
+          "$(source_features_of "$network")/test" "$exp/$source/all/tri3b/graph" \
           "$exp/$part/$network/${seeds%% *}/source/decode_test"
       done
     done
@@ -503,7 +507,7 @@ if begin 21 "tables with significance, and the learning curve"; then
       rows=("before=$exp/$source/all/$before/${seeds%% *}/decode_test")
       for size in $sizes; do
         for network in $by_transfer; do
-          if [[ $(source_of "$network") != */"$before"/* ]]; then continue; fi
+          if [[ $(source_of "$network") != "$before" ]]; then continue; fi
           rows+=("${network}_$size=$exp/$target/$size/$network/${seeds%% *}/source/decode_test")
         done
       done

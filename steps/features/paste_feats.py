@@ -7,7 +7,8 @@ in   <data>/feats.scp utt2spk feats.json   two or more data directories; float32
                                            an utterance, frames as many in all of them
 out  <dest>/*                              the first one's tables, with feats.scp and feats/*.ark,
                                            float32 (num_frames, sum of dims), and feats.json;
-                                           utterances that not all of them have are left out
+                                           utterances that not all of them have are left out;
+                                           more than 5 % of the first one's is an error
 
 e.g. steps/features/paste_feats.py data/fmllr/train data/fbank/train data/joined/train
 """
@@ -22,8 +23,9 @@ from steps.features.pipeline import read_feats_config
 from utils.data.datadir import DataDir
 from utils.data.transform import check_target, data_files, drop_stale, select, write_data
 from utils.option_types import count
-from utils.step import Step, UserError
+from utils.step import Step, UserError, log
 
+MAX_LEFT_OUT = 0.05       # share of the first one's utterances that others may lack
 OF_FEATURES = {"cmvn.scp", "vad.scp"}     # the first one's own, not of what is made
 
 
@@ -44,8 +46,7 @@ def main(argv=None):
         data.require("feats.scp")
     check_target(step, args.data, args.dest)
     utts = [utt for utt in sources[0].utts if all(utt in data.feats_scp for data in sources)]
-    if not utts:
-        raise UserError(f"{args.data[1]}/feats.scp", f"has no utterance of {args.data[0]}")
+    check_left_out(sources, utts)
     reader, lengths = MatrixReader(), {}
     with step.output(args.dest) as out:
         name = "feats/pasted.ark"
@@ -64,6 +65,22 @@ def main(argv=None):
         drop_stale(args.dest, tables)
     return step.finish(f"{args.dest}: {len(utts)} utterances, "
                        f"{sum(map(int, lengths.values()))} frames of {feats.shape[1]}")
+
+
+def check_left_out(sources, utts):
+    """A line of the first one's utterances that others lack; UserError where they are many."""
+    first, *others = sources
+    chosen = set(utts)
+    left_out = [utt for utt in first.utts if utt in first.feats_scp and utt not in chosen]
+    if not left_out:
+        return
+    where = next(data for data in others if left_out[0] not in data.feats_scp)
+    what = (f"has no {left_out[0]}, and {len(left_out)} of {len(left_out) + len(utts)} utterances "
+            f"of {first.path} are not in all of the others")
+    if len(left_out) > MAX_LEFT_OUT * (len(left_out) + len(utts)):
+        raise UserError(f"{where.path}/feats.scp", what, "make features of the same utterances, "
+                        "or choose those with utils/data/subset_data_dir.py")
+    log(f"{where.path}/feats.scp: {what}: left out")
 
 
 def pasted(utt, sources, reader, tolerance):

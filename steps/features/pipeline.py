@@ -132,7 +132,8 @@ def check_same_features(trained, found, directory):
             difference = f"{key} is {found.get(key)}, and was {trained.get(key)} in training"
             break
     else:
-        difference = "the options are the same, so feats.json was edited"
+        difference = ("the options are the same, and what they were made of was not: features of "
+                      "another system, or feats.json was edited")
     raise UserError(
         f"{directory}/feats.json",
         f"features {found.get('fingerprint')} are not those the model was trained with, "

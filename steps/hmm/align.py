@@ -25,6 +25,7 @@ import numpy as np
 
 from steps.features.pipeline import FeaturePipeline
 from steps.hmm import training, triphones
+from steps.hmm.fmllr import gain_line
 from steps.hmm.model import check_phones, read_model
 from steps.hmm.tree import Tree
 from utils.step import Step, log
@@ -93,8 +94,7 @@ def align_share(args):
         share.align(unadapted, unadapted_transitions.scaled_log_probs(), beams)
         for chooser in (unadapted, None):
             gained = share.estimate_transforms(model, args.fmllr_min_count, chooser)
-            log(f"fMLLR: {gained['gain'] / max(gained['frames'], 1):.3f} nats a frame gained over "
-                f"{gained['frames']:.0f} frames of {len(share.transforms)} speakers")
+            log(gain_line(gained, len(share.transforms), args.fmllr_min_count))
         kaldiio.save_ark(str(work / f"trans.{args.job}"),
                          {s: t.astype(np.float32) for s, t in share.transforms.items()})
     answer = share.align(model, log_probs, beams)

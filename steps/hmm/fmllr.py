@@ -129,6 +129,16 @@ def objective(stats, transform):
     return float(log_det + _row_fits(stats, transform).sum() / stats.beta)
 
 
+def gain_line(answer, num_speakers, min_count):
+    """What Share.estimate_transforms() gained, as a line for the log."""
+    line = (f"fMLLR: {answer['gain'] / max(answer['frames'], 1):.3f} nats a frame gained over "
+            f"{answer['frames']:.0f} frames of {num_speakers} speakers")
+    if answer["as_they_are"]:
+        line += (f", {answer['as_they_are']:.0f} of whom stay as they are, with less than "
+                 f"--fmllr-min-count {min_count:g} frames or nothing to gain")
+    return line
+
+
 def identity(dim):
     """The transform that changes nothing, float64 (dim, dim + 1)."""
     return np.eye(dim, dim + 1)

@@ -24,7 +24,7 @@ from steps.hmm.triphones import front_end_of, read_transforms
 from utils.data.datadir import DataDir
 from utils.data.tables import write_table
 from utils.data.transform import all_tables, check_target, data_files, drop_stale, write_data
-from utils.step import Step, UserError, log
+from utils.step import Step, UserError, fingerprint, log, read_done
 
 MADE_FROM_FEATS = {"feats.scp", "cmvn.scp", "vad.scp"}
 
@@ -72,7 +72,26 @@ def open_pipeline(args, data):
     if missing:
         raise UserError(f"{args.transforms}/trans.*", f"has no transform of {missing[0]}, which "
                         f"{args.data} has", "align or decode this data with the adapted system")
-    return FeaturePipeline(data, *front_end_of(args.model), transforms=transforms)
+    pipeline = FeaturePipeline(data, *front_end_of(args.model), transforms=transforms)
+    check_same_system(args)
+    for spk in data.spk2utt:
+        shape = transforms[spk].shape if spk in transforms else None
+        if shape not in (None, (pipeline.dim, pipeline.dim + 1)):
+            raise UserError(f"{args.transforms}/trans.*", f"{spk} has a matrix of {shape[0]} by "
+                            f"{shape[1]}, and {args.model} {pipeline.dim} values a frame",
+                            "align or decode this data with the adapted system")
+    return pipeline
+
+
+def check_same_system(args):
+    """UserError if the transforms were made with a system of another LDA, as far as is told."""
+    made_with = {print_of for done in read_done(args.transforms).values()
+                 for path, print_of in done.get("inputs", {}).items()
+                 if Path(path).name == "final.mat"}
+    own = set(fingerprint([Path(args.model) / "final.mat"]).values())
+    if made_with and not made_with & own:
+        raise UserError(args.transforms, f"its transforms are of another system than {args.model}",
+                        "name the system that aligned or decoded this data")
 
 
 def write_share(args):

@@ -194,12 +194,13 @@ class Share:
         """One more fMLLR transform per speaker, composed with those there are.
 
         unadapted  Gmm to take the posteriors of the Gaussians from, with those of model one by one
-        returns {"gain": log-likelihood gained, "frames": frames counted}
+        returns {"gain": log-likelihood gained, "frames": frames counted, "as_they_are": speakers
+                whose transform stayed as it was}
         """
         by_speaker = {}
         for utt in self.tids:
             by_speaker.setdefault(self.data.utt2spk[utt], []).append(utt)
-        gain, count = 0.0, 0.0
+        gain, count, as_they_are = 0.0, 0.0, 0
         for spk, utts in by_speaker.items():
             tids = np.concatenate([self.tids[utt] for utt in utts])
             feats = np.concatenate([self.feats[self.span[utt]] for utt in utts])
@@ -209,12 +210,14 @@ class Share:
             transform, improvement = estimate_fmllr(stats, min_count)
             gain += improvement * stats.beta
             count += stats.beta
+            as_they_are += improvement == 0
             previous = self.transforms.get(spk)
             self.transforms[spk] = transform if previous is None else compose(transform, previous)
         for utt in self.utts:     # speakers of whom nothing is aligned
             self.transforms.setdefault(self.data.utt2spk[utt], identity(model.dim))
         self._apply_transforms()
-        return {"gain": np.array(gain), "frames": np.array(count)}
+        return {"gain": np.array(gain), "frames": np.array(count),
+                "as_they_are": np.array(as_they_are)}
 
     def _apply_transforms(self):
         self.feats = self.base.copy()

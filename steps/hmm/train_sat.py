@@ -18,6 +18,7 @@ e.g. steps/hmm/train_sat.py --config conf/tri3b.conf data/train data/lang exp/tr
 from pathlib import Path
 
 from steps.hmm import training, triphone_worker, triphones
+from steps.hmm.fmllr import gain_line
 from steps.hmm.model import read_model, write_model
 from utils.step import Step, log
 
@@ -65,8 +66,7 @@ def train(trainer, args, lda):
 def adapt(trainer, args, model):
     answer = trainer.total("estimate_transforms", **model.to_arrays(),
                            min_count=args.fmllr_min_count)
-    log(f"fMLLR: {answer['gain'] / max(answer['frames'], 1):.3f} nats a frame gained over "
-        f"{answer['frames']:.0f} frames of {len(trainer.data.spk2utt)} speakers")
+    log(gain_line(answer, len(trainer.data.spk2utt), args.fmllr_min_count))
 
 
 if __name__ == "__main__":

@@ -22,8 +22,9 @@ from steps.score.table import aligned
 from steps.score.wer import read_summary
 from utils.step import Step, UserError, write_atomic
 
-COLORS = ("#4477aa", "#cc3311", "#228833", "#aa3377", "#ccbb44", "#66ccee")
-MARKERS = "osD^vP"
+COLORS = ("#4477aa", "#cc3311", "#228833", "#aa3377", "#ccbb44", "#66ccee", "#ee7733",
+          "#777777")
+MARKERS = "osD^vP*X"
 
 
 def main(argv=None):

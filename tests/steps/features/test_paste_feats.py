@@ -51,16 +51,21 @@ def test_other_features_are_another_fingerprint(sides, tmp_path):
     assert description()["fingerprint"] != before["fingerprint"]
 
 
-def test_utterances_that_one_has_not_are_left_out(sides, tmp_path):
+def test_utterances_that_one_has_not_are_left_out(sides, tmp_path, monkeypatch, capsys):
     first, second = sides
+    monkeypatch.setattr(paste_feats, "MAX_LEFT_OUT", 0.3)     # one of the four
     scp = tmp_path / second / "feats.scp"
-    scp.write_text("".join(scp.read_text().splitlines(keepends=True)[1:]))
+    lines, utts = scp.read_text().splitlines(keepends=True), DataDir(first).utts
+    scp.write_text("".join(lines[1:]))
     paste_feats.main([first, second, "joined"])
-    assert list(read("joined")) == list(DataDir("joined").utt2spk) == DataDir(first).utts[1:]
-    scp.write_text("")
-    with pytest.raises(UserError, match=r"fbank/feats.scp: "):
-        paste_feats.main([first, second, "none"])
-    assert not (tmp_path / "none/feats.scp").exists()
+    assert list(read("joined")) == list(DataDir("joined").utt2spk) == utts[1:]
+    assert (f"fbank/feats.scp: has no {utts[0]}, and 1 of {len(utts)} utterances of {first} are "
+            "not in all of the others: left out") in capsys.readouterr().err
+    for left, told in ((lines[2:], f"has no {utts[0]}, and 2 of "), ([], "is empty")):
+        scp.write_text("".join(left))
+        with pytest.raises(UserError, match=f"fbank/feats.scp: {told}"):
+            paste_feats.main([first, second, "none"])
+        assert not (tmp_path / "none/feats.scp").exists()
 
 
 def test_frames_that_one_has_not(sides, tmp_path):

@@ -1,6 +1,7 @@
 import json
 import shutil
 
+import kaldiio
 import numpy as np
 import pytest
 
@@ -35,6 +36,23 @@ def test_a_speaker_without_a_transform(speech, tri3b, tmp_path):
         shutil.copy(tri3b / name, empty / name)
     with pytest.raises(UserError, match="has no transform of"):
         make_fmllr_feats.main([speech.train, tri3b, empty, tmp_path / "fmllr"])
+    assert not (tmp_path / "fmllr" / "feats.scp").exists()
+
+
+def test_transforms_of_another_system_or_shape(speech, tri3b, tmp_path):
+    model, other = tmp_path / "model", tmp_path / "other"
+    shutil.copytree(tri3b, model)
+    lda = kaldiio.load_mat(str(model / "final.mat"))
+    kaldiio.save_mat(str(model / "final.mat"), lda + np.float32(1e-3))
+    with pytest.raises(UserError, match="model") as error:
+        make_fmllr_feats.main([speech.train, model, tri3b, tmp_path / "fmllr"])
+    assert error.value.line == (f"{tri3b}: its transforms are of another system than {model} (name "
+                                "the system that aligned or decoded this data)")
+    other.mkdir()
+    kaldiio.save_ark(str(other / "trans.1"), {
+        spk: transform[1:] for spk, transform in read_transforms(tri3b).items()})
+    with pytest.raises(UserError, match=r"other/trans.\*: \S+ has a matrix of \d+ by \d+, and "):
+        make_fmllr_feats.main([speech.train, tri3b, other, tmp_path / "fmllr"])
     assert not (tmp_path / "fmllr" / "feats.scp").exists()
 
 

@@ -4,7 +4,7 @@ import pytest
 from steps.features.pipeline import FeaturePipeline
 from steps.features.transform import apply_affine
 from steps.hmm.ali import read_ali
-from steps.hmm.fmllr import identity
+from steps.hmm.fmllr import gain_line, identity
 from steps.hmm.model import read_model
 from steps.hmm.share import Share, fmllr_stats
 from steps.hmm.tree import Tree
@@ -70,7 +70,9 @@ def test_transforms_add_up_and_speakers_without_alignments_get_one(speech, tri2b
     for utt in data.spk2utt[other]:
         del share.tids[utt]
     before = share.accumulate(model)["log_like"]
-    gains = [float(share.estimate_transforms(model, 100)["gain"]) for _ in range(3)]
+    answers = [share.estimate_transforms(model, 100) for _ in range(3)]
+    gains = [float(answer["gain"]) for answer in answers]
+    assert answers[0]["as_they_are"] == 0
     assert gains[0] > 20
     assert all(gain >= 0 for gain in gains)
     assert gains[2] < gains[0]
@@ -80,6 +82,11 @@ def test_transforms_add_up_and_speakers_without_alignments_get_one(speech, tri2b
     utt = data.spk2utt[spk][0]
     expected = apply_affine(share.base[share.span[utt]], share.transforms[spk])
     assert np.allclose(share.feats[share.span[utt]], expected)
+    answer = share.estimate_transforms(model, 1e9)
+    assert (answer["gain"], answer["as_they_are"]) == (0, 1)
+    assert gain_line(answer, 2, 1e9).endswith(
+        "frames of 2 speakers, 1 of whom stay as they are, with less than --fmllr-min-count 1e+09 "
+        "frames or nothing to gain")
 
 
 def test_posteriors_of_nought_and_one_are_an_alignment(shares):
