@@ -12,7 +12,7 @@
 #
 #   ./run.sh                           everything: 18 minutes on two cores, when .venv is made; two
 #                                      when nothing has changed
-#   ./run.sh --size full               three times as much English, and so about as much longer
+#   ./run.sh --size full               four times as much English, and so about as much longer
 #   ./run.sh --stage 5 --targets fr    the source and one target, from tri1 on
 set -euo pipefail
 
@@ -292,7 +292,7 @@ if begin 16 "packages, and words of a sound file"; then
       "$from/int8" "$exp/$1/tri3b/graph" "$data/$1/lang_test" "$exp/$1/package"
   }
   side_by_side "$at_once" package $targets
-  sound=$(awk 'NR == 1 { print $2 }' "$data/${targets##* }/test/wav.scp")
+  sound=$(awk 'NR == 1 { sub(/^[^ ]+ /, ""); print }' "$data/${targets##* }/test/wav.scp")
   steps/package/transcribe.py "$exp/${targets##* }/package.zip" "$sound"
 fi
 

@@ -272,8 +272,8 @@ if begin 12 "transfer: the target on the source network's layers"; then
     steps/transfer/map_phones.py --alidir "$exp/$part/tri3b" "$from" "$exp/$part/tri3b" \
       "$exp/$part/map"
     for seed in $seeds; do
-      steps/transfer/transfer.py --config "$conf/nnet_$(variant "$part").conf" \
-        --config "$conf/transfer.conf" --pdf-map "$exp/$part/map" --seed "$seed" \
+      steps/transfer/transfer.py --config "$conf/transfer.conf" \
+        --config "$conf/nnet_$(variant "$part").conf" --pdf-map "$exp/$part/map" --seed "$seed" \
         --scratch "$exp/$part/scratch/$seed" \
         "$from" "$data/$part/nnet/train" "$exp/$part/tri3b" "$exp/$part/transfer/$seed"
     done
@@ -376,7 +376,7 @@ if [[ $adapted == true ]] && begin 15 "networks on them: source, scratch and by 
     steps/nnet/align.py --nj "$nj" --cmd "$train_cmd" \
       "$data/$part/source_sat/train" "$kept/lang" "$from_sat" "$exp/$part/kept_sat/ali"
     for seed in $seeds; do
-      steps/transfer/transfer.py --config "$options" --config "$conf/transfer.conf" \
+      steps/transfer/transfer.py --config "$conf/transfer.conf" --config "$options" \
         --config "$conf/sat.conf" --pdf-map "$exp/$part/map_sat" --seed "$seed" \
         --scratch "$exp/$part/scratch_sat/$seed" \
         "$from_sat" "$data/$part/source_sat/train" "$ali" "$exp/$part/transfer_sat/$seed"
@@ -450,18 +450,21 @@ if begin 20 "word error rates"; then
     done
   done
   score_pair "$data/$target/nnet" "$zero/graph" "$zero/decode"
+  decodes+=("$zero/decode_test")
   if has kept; then
     score_pair "$data/$target/nnet" "$as_it_is/graph" "$as_it_is/decode"
+    decodes+=("$as_it_is/decode_test")
   fi
   if has kept_sat; then
     score_pair "$data/$target/source_sat" "$as_it_is/graph" "$as_it_is_sat/decode"
+    decodes+=("$as_it_is_sat/decode_test")
   fi
-  for seed in $seeds; do
-    for size in $sizes; do
-      part=$target/$size
+  for part in $target_parts; do
+    for seed in $seeds; do
       for network in $networks; do
         score_pair "$(features_of "$part" "$network")" "$(graph_of "$part" "$network")" \
           "$exp/$part/$network/$seed/decode"
+        decodes+=("$exp/$part/$network/$seed/decode_test")
       done
     done
   done

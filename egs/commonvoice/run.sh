@@ -31,6 +31,7 @@ lexicon=espeak     # espeak, graphemes, or a file that has the words of all targ
 source=""          # a network to transfer; none: ../librispeech/exp/<source_part>/nnet/<seed>
 source_part=mini   # of LibriSpeech: mini, 100 or 960
 librispeech=""     # LibriSpeech/ on disk; none: it is fetched
+librispeech_lexicon=""   # its librispeech-lexicon.txt; none: it is fetched
 systems="tri3b"    # GMM systems to decode and score: mono tri1 tri2b tri3b
 seeds=0            # networks of targets from each of these seeds; the source from the first
 nj=2               # jobs in parallel
@@ -58,7 +59,8 @@ networks="scratch transfer"
 from=${source:-../librispeech/exp/$source_part/nnet/${seeds%% *}}   # the source network
 parts=""   # what systems train on: data/<target>/<size>/train
 for target in $targets; do parts+=$(printf " $target/%s" $sizes); done
-languages=$(for target in $targets; do echo "${language[$target]:-$target}"; done | awk '!seen[$0]++')
+languages=$(for target in $targets; do echo "${language[$target]:-$target}"; done |
+  awk '!seen[$0]++')
 
 # The rules of a language's text.
 rules_of() {
@@ -186,6 +188,7 @@ fi
 if begin 9 "the source: a network of LibriSpeech"; then
   if [[ -z $source ]]; then
     ../librispeech/run.sh --stop-stage 9 --part "$source_part" --corpus "$librispeech" \
+      --lexicon "$librispeech_lexicon" \
       --systems "" --seeds "${seeds%% *}" --nj "$nj" \
       --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
   fi
@@ -222,8 +225,8 @@ if begin 12 "transfer: the target on the source network's layers, outputs begin 
     steps/transfer/map_phones.py --alidir "$exp/$part/tri3b" --lang "$data/${part%/*}/lang" \
       "$from" "$exp/$part/tri3b" "$exp/$part/map"
     for seed in $seeds; do
-      steps/transfer/transfer.py --config "$conf/nnet_${part##*/}.conf" \
-        --config "$conf/transfer.conf" --pdf-map "$exp/$part/map" --seed "$seed" \
+      steps/transfer/transfer.py --config "$conf/transfer.conf" \
+        --config "$conf/nnet_${part##*/}.conf" --pdf-map "$exp/$part/map" --seed "$seed" \
         --scratch "$exp/$part/scratch/$seed" \
         "$from" "$data/$part/nnet/train" "$exp/$part/tri3b" "$exp/$part/transfer/$seed"
     done

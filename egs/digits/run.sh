@@ -56,7 +56,7 @@ if begin 0 "data"; then
 fi
 
 if begin 1 "the source: English at 8 kHz"; then
-  if [[ $source_data == ../english/data/8k ]]; then
+  if [[ $source_exp == ../english/exp/8k ]]; then
     ../english/run.sh --stop-stage 8 --an4 "$an4" --speechocean762 "$speechocean762" \
       --mfcc mfcc_8k --fbank fbank_8k --seeds "${seeds%% *}" --data data/8k --exp exp/8k \
       --nj "$nj" --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
@@ -253,6 +253,7 @@ if begin 20 "word error rates"; then
     for network in $(nets_of "$target"); do
       score_pair "$data/$target/nnet" "$(graph_of "$network")" \
         "$exp/$network/decode_$target"
+      decodes+=("$exp/$network/decode_${target}_test")
     done
   done
   steps/score/results.py --out "$exp/results" "${decodes[@]}"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # English as a source: AN4 and speechocean762 together, one lexicon, GMM-HMMs to align it.
 #
-# 3.2 hours of 177 speakers, half of them reading with a Mandarin accent and half of these
+# 3.2 hours of 177 speakers, 113 of them reading with a Mandarin accent, of whom half are
 # children: a source for the targets of ../mboshi and ../digits. Twenty-two of the published
 # training speakers are held out for development, so these are not the systems of ../an4 and
 # ../speechocean762. About two hours on two cores (estimated).

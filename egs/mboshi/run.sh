@@ -5,7 +5,7 @@
 # the published development set, of the same speakers, to test. Letters are the phones, tone marks
 # are kept. Lexicon and LM know the text of all of the training set whatever the size: it is sound
 # that is little. One test word in six is not in that text, so words are compared with subwords.
-# About an hour on two cores (estimated).
+# Several hours on two cores (estimated), two of them for the source.
 #
 #   ./run.sh                           fetches the corpus to corpus/ (about 500 MB), runs all
 #   ./run.sh --corpus /data/mboshi     the corpus is on disk already
@@ -191,7 +191,7 @@ if begin 13 "transfer: the target on the source network's layers, outputs begin 
     steps/transfer/map_phones.py --alidir "$exp/$size/tri3b" --lang "$data/lang" \
       "$from" "$exp/$size/tri3b" "$exp/$size/map"
     for seed in $seeds; do
-      steps/transfer/transfer.py --config "$conf/nnet_$size.conf" --config "$conf/transfer.conf" \
+      steps/transfer/transfer.py --config "$conf/transfer.conf" --config "$conf/nnet_$size.conf" \
         --pdf-map "$exp/$size/map" --seed "$seed" --scratch "$exp/$size/scratch/$seed" \
         "$from" "$data/nnet/train_$size" "$exp/$size/tri3b" "$exp/$size/transfer/$seed"
     done
@@ -311,11 +311,13 @@ if begin 20 "word and character error rates"; then
       for seed in $seeds; do
         for bpe in "${bpes[@]}"; do
           score_pair "$data/nnet" "$exp/$size/tri3b/graph$bpe" "$exp/$size/$network/$seed" "$bpe"
+          decodes+=("$exp/$size/$network/$seed/decode_test$bpe")
         done
       done
     done
   done
   score_pair "$data/nnet" "$zero/graph" "$zero"
+  decodes+=("$zero/decode_test")
   for method in $all_methods; do
     for seed in $seeds; do
       score_pair "$data/nnet" "$exp/$method_size/tri3b/graph" \
@@ -356,7 +358,7 @@ if begin 21 "tables with significance, and the learning curve"; then
       "scratch:$minutes=$(of_seeds "$size/scratch" decode_test)"
       "transfer:$minutes=$(of_seeds "$size/transfer" decode_test)")
   done
-  # What is chosen among methods, such as a mixture's weight, is chosen by the first of these tables.
+  # What is chosen among methods, such as a mixture's weight, the first of these tables chooses.
   for set in $(if [[ -n $method_size ]]; then echo dev test; fi); do
     rows=()
     for method in $all_methods; do
