@@ -321,6 +321,12 @@ def read_done(directory):
         return {}
 
 
+def made_of(directory, name):
+    """Fingerprints of the files called so that a directory was made of, as its .done tells."""
+    return {value for done in read_done(directory).values()
+            for path, value in done.get("inputs", {}).items() if Path(path).name == name}
+
+
 def write_atomic(path, data):
     """Write text (UTF-8) or bytes so that the file is there whole or not at all.
 

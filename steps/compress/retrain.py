@@ -17,7 +17,7 @@ from pathlib import Path
 from steps.compress import gate
 from steps.nnet import training
 from steps.nnet.jobs import read_front_end
-from steps.nnet.network import FILES, load_model, read_config
+from steps.nnet.network import FILES, config_to_train, load_model, read_config
 from utils.option_types import above_zero, count, share_or_one
 from utils.step import UserError, fingerprint, key_of, log
 
@@ -151,9 +151,7 @@ class Retraining:
     def _counted(self, model):
         from steps.nnet.architectures import macs_per_second, num_params
         shift = self.config.get("frame_shift", 0.01)
-        # What was on the grid of whole numbers, of quantize_aware.py, is so no more.
-        kept = {name: value for name, value in self.config.items() if name != "quantized"}
-        return {**kept, **self.changed, "num_params": num_params(model),
+        return {**config_to_train(self.config), **self.changed, "num_params": num_params(model),
                 "macs_per_second": macs_per_second(model, shift)}
 
     def _check_inputs(self):

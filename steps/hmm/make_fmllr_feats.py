@@ -24,7 +24,7 @@ from steps.hmm.triphones import front_end_of, read_transforms
 from utils.data.datadir import DataDir
 from utils.data.tables import write_table
 from utils.data.transform import all_tables, check_target, data_files, drop_stale, write_data
-from utils.step import Step, UserError, fingerprint, log, read_done
+from utils.step import Step, UserError, fingerprint, log, made_of
 
 MADE_FROM_FEATS = {"feats.scp", "cmvn.scp", "vad.scp"}
 
@@ -85,11 +85,8 @@ def open_pipeline(args, data):
 
 def check_same_system(args):
     """UserError if the transforms were made with a system of another LDA, as far as is told."""
-    made_with = {print_of for done in read_done(args.transforms).values()
-                 for path, print_of in done.get("inputs", {}).items()
-                 if Path(path).name == "final.mat"}
-    own = set(fingerprint([Path(args.model) / "final.mat"]).values())
-    if made_with and not made_with & own:
+    made_with = made_of(args.transforms, "final.mat")
+    if made_with.isdisjoint(fingerprint([Path(args.model) / "final.mat"]).values()) and made_with:
         raise UserError(args.transforms, f"its transforms are of another system than {args.model}",
                         "name the system that aligned or decoded this data")
 

@@ -142,7 +142,7 @@ def split_held_out(data, amount, seed, utts=None):
         original[utt] = name if name in present else stand_in.setdefault(name, utt)
     groups = {}
     for utt in sorted(set(original.values())):
-        groups.setdefault(data.utt2spk[utt], []).append(utt)
+        groups.setdefault(speaker_of(data, utt), []).append(utt)
     count = sum(map(len, groups.values()))
     wanted = max(1, round(amount * count) if amount < 1 else int(amount))
     if 2 * wanted > count:
@@ -153,6 +153,12 @@ def split_held_out(data, amount, seed, utts=None):
         log(f"{data.path}: {len(groups)} speakers, so utterances are held out and not speakers")
         held = _hold_out([[utt] for group in groups.values() for utt in group], wanted, seed)
     return [utt for utt in utts if original[utt] not in held], sorted(held)
+
+
+def speaker_of(data, utt):
+    """The speaker, of a copy that of its original: both their names begin with the same prefix."""
+    name, spk = data.table("utt2uniq").get(utt, utt), data.utt2spk[utt]
+    return spk.removeprefix(utt.removesuffix(name)) if utt.endswith(name) else spk
 
 
 def _hold_out(groups, wanted, seed):

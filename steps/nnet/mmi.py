@@ -147,10 +147,13 @@ def log_total(scores, chain):
     return total_of(scores)
 
 
-def log_own(scores, labels, chain):
+def log_own(scores, labels, weights, chain):
     """Log of the utterances' own sequences of pdfs: their scores' products, and the chain's.
 
-    scores   float32 (batch, num_out, num_pdfs);  labels  int32 (batch, num_out)
+    scores   float32 (batch, num_out, num_pdfs), 0 where weights are
+    labels   int32 (batch, num_out)
+    weights  float32 (batch, num_out), 1 in a chunk's own frames, which are a run, and 0 before and
+             after: as in log_total(), whose chain sums to 1 there, these cost nothing
     returns  float32 (batch,)
     """
     num_pdfs = scores.shape[-1]
@@ -161,8 +164,10 @@ def log_own(scores, labels, chain):
     seen = tf.where(tf.gather(keys, place) == wanted, tf.gather(chain.prob, place), 0)
     steps = (tf.reshape(seen, tf.shape(before))
              + tf.gather(chain.leak, before) * tf.gather(chain.start, after))
-    return (tf.math.log(tf.gather(chain.start, labels[:, 0]))
-            + tf.reduce_sum(tf.math.log(steps), 1)
+    inner = weights[:, :-1] * weights[:, 1:]
+    first = weights - tf.pad(inner, [[0, 0], [1, 0]])
+    return (tf.reduce_sum(first * tf.math.log(tf.gather(chain.start, labels)), 1)
+            + tf.reduce_sum(inner * tf.math.log(steps), 1)
             + tf.reduce_sum(tf.gather(scores, labels, axis=2, batch_dims=2), 1))
 
 
@@ -175,11 +180,12 @@ def sequence_losses(logits, labels, weights, chain, log_priors, acwt, frame_smoo
 
     logits   float32 (batch, num_out, num_pdfs); log_priors float32 (num_pdfs,)
     labels   int32 (batch, num_out);  weights  float32 (batch, num_out), 0 where nothing is heard
+             and in frames that are another chunk's, and 1 elsewhere
     returns  float32 (4,)
     """
     log_post = tf.nn.log_softmax(tf.cast(logits, tf.float32))
     scores = acwt * weights[..., None] * (log_post - log_priors)
-    own = tf.reduce_sum(log_own(scores, labels, chain))
+    own = tf.reduce_sum(log_own(scores, labels, weights, chain))
     every = tf.reduce_sum(log_total(tf.transpose(scores, [1, 2, 0]), chain))
     _, hits, cross_entropy, frames = tf.unstack(
         frame_losses(logits, labels, weights, label_smoothing=label_smoothing))

@@ -27,6 +27,13 @@ MODELS = ("final.keras", "model.tflite")     # a network has one of them, the se
 RECURRENT = {"rnn", "gru", "lstm", "blstm"}
 
 
+def config_to_train(config):
+    """config.json of a network that is trained further: its numbers will be on no grid any more, as
+    those that steps/compress/quantize_aware.py makes are.
+    """
+    return {name: value for name, value in config.items() if name != "quantized"}
+
+
 def is_network(directory):
     """True if a directory is a network's and not a GMM's."""
     return any((Path(directory) / name).is_file() for name in (*MODELS, "config.json"))

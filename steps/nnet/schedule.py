@@ -22,7 +22,7 @@ def warmup_plateau(step, num_steps, peak, final, warmup, losses, patience=1, fac
 
     losses     held-out loss after each epoch so far
     patience   epochs without improvement by `threshold`, relative, before the rate is halved
-    returns    float, at least final
+    returns    float, after the warm-up at least final
     """
     rising = max(1, round(warmup * num_steps))
     best, waited, rate = math.inf, 0, peak

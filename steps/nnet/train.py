@@ -25,7 +25,7 @@ from steps.nnet import training, workers
 from steps.nnet.options import Options
 from utils.data.tables import read_table
 from utils.json_file import read_json
-from utils.option_types import share_of
+from utils.option_types import share_or_one
 from utils.step import Step, UserError, log
 
 
@@ -35,7 +35,7 @@ def main(argv=None):
     workers.add_options(step)
     step.add("--soft-targets", default="", metavar="DIR",
              help="of steps/nnet/compute_posteriors.py with another network, to learn from as well")
-    step.add("--soft-weight", type=share_of, default=Options.soft_weight,
+    step.add("--soft-weight", type=share_or_one, default=Options.soft_weight,
              help=f"their weight against the alignment's (default {Options.soft_weight:g})")
     step.add("data", help="data directory with features")
     step.add("alidir", help="directory of alignments of it, or of what it is a copy of")

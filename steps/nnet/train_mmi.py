@@ -26,10 +26,10 @@ from pathlib import Path
 
 from steps.nnet import training
 from steps.nnet.jobs import read_front_end
-from steps.nnet.network import FILES, read_keras_network, read_priors
+from steps.nnet.network import FILES, config_to_train, read_keras_network, read_priors
 from steps.nnet.options import Options
 from utils.option_types import above_zero, share_of, zero_or_more
-from utils.step import Step, UserError, log, read_done
+from utils.step import Step, UserError, log
 
 DEFAULTS = Options(num_epochs=2, learning_rate=5e-4, average=1)
 
@@ -54,7 +54,6 @@ def main(argv=None):
         return 0
     if args.backoff == 0:
         raise UserError("--backoff", "is 0", "some of it lets chunks begin anywhere")
-    check_held_out(args)
     checkpoints, options = training.checkpoints_of(step), training.trainer_options(args)
 
     from steps.nnet.architectures import output_of
@@ -65,9 +64,10 @@ def main(argv=None):
     network = read_keras_network(args.network)
     language = training.LanguageData(args, args.data, args.alidir, checkpoints,
                                      read_front_end(args.network))
+    check_held_out(args, language.valid_utts)
     training.check_tree(args.alidir, args.network,
                         language.transitions.num_pdfs == network.config["num_pdfs"])
-    config, model = network.config, network.model
+    config, model = config_to_train(network.config), network.model
     output = output_of(model, args.network)
     train, valid = language.readers(*network.context, network.subsampling, args.batch_size)
     chain = chain_of(count_pairs(language.labels, language.train_utts, network.subsampling,
@@ -86,15 +86,15 @@ def main(argv=None):
     return step.finish(f"{args.dir}: {training.summary_of(trainer.rows)}")
 
 
-def check_held_out(args):
-    """Warns if the network has learnt from what is held out here, which then chooses nothing."""
-    for done in read_done(args.network).values():
-        first = done["options"]
-        told = [f"--{name.replace('_', '-')} {first[name]:g}" for name in ("held_out", "seed")
-                if first.get(name, getattr(args, name)) != getattr(args, name)]
-        if args.held_out and told:
-            log(f"WARNING: {args.network} was trained with {' '.join(told)}, so it knows what is "
-                "held out here; say the same")
+def check_held_out(args, utts):
+    """Warns if the network may know utterances that are held out here, which then choose nothing.
+    """
+    held_out = training.held_out_of(args.network)
+    known = set(utts) - held_out if held_out is not None else ()
+    if known:
+        log(f"WARNING: {len(known)} of {len(utts)} utterances held out here, such as {min(known)}, "
+            f"were not when {args.network} was trained, so it may know them; give the data, "
+            "--held-out and --seed that it was given")
 
 
 if __name__ == "__main__":

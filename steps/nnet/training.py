@@ -13,6 +13,7 @@ from utils.option_types import above_zero, count, share_of, yes_or_no, zero_or_m
 from utils.step import UserError, log, positive
 
 DATA_FILES = ("feats.scp", "cmvn.scp", "utt2spk", "utt2uniq", "feats.json")
+HELD_OUT = "held_out"     # of a network directory
 ALI_FILES = ("final.mdl", "tree", "phones.txt", "num_jobs")
 
 
@@ -56,7 +57,8 @@ def add_training_options(step, defaults=None, epochs=positive):
     add("label_smoothing", share_of, "share of the target spread over all pdfs")
     step.add("--time-masks", type=count, default=2,
              help="SpecAugment: stretches erased (default 2)")
-    step.add("--time-mask-frames", type=count, default=20, help="the longest (default 20)")
+    step.add("--time-mask-frames", type=count, default=20, help="the longest (default "
+             "20); all together they erase a fifth of a chunk and its context at most")
     step.add("--freq-masks", type=count, default=2, help="bands erased (default 2)")
     step.add("--freq-mask-bins", type=count, default=8, help="the widest (default 8)")
     step.add("--held-out", type=zero_or_more, default=0.05,
@@ -199,7 +201,7 @@ class LanguageData:
                 raise UserError(f"--held-out {args.held_out:g}", error.line) from None
         self.feat_dim = FeaturePipeline(self.data, self.front_end).raw_dim
         self.frame_shift = self.front_end["feats"].get("frame_shift", 0.01)
-        heard, held = ({self.data.utt2spk[utt] for utt in utts}
+        heard, held = ({labels.speaker_of(self.data, utt) for utt in utts}
                        for utts in (self.train_utts, self.valid_utts))
         log(f"{data}: {len(self.train_utts)} utterances to train on, {len(self.valid_utts)}"
             f"{' of other speakers' if held.isdisjoint(heard) else ''} held out")
@@ -231,9 +233,21 @@ class LanguageData:
     def write(self, out, model, config, priors, rows):
         """Everything that a network directory holds, into a directory."""
         write_directory(out, model, config, priors, self.transitions, self.front_end, self.alidir)
+        self.write_held_out(out)
         write_log(out / "train.log.jsonl", rows)
         draw(out / "progress.png", rows, f"{config['arch']}, "
              f"{config['num_params'] / 1e6:.2f} million parameters")
+
+
+    def write_held_out(self, out):
+        """<out>/held_out: the utterances that were, one a line, for who trains the network on."""
+        (out / HELD_OUT).write_text("".join(f"{utt}\n" for utt in self.valid_utts), "utf-8")
+
+
+def held_out_of(network):
+    """The utterances that were held out when a network was trained; None if nothing tells."""
+    path = Path(network) / HELD_OUT
+    return set(path.read_text("utf-8").split()) if path.is_file() else None
 
 
 def write_directory(out, model, config, priors, transitions, front_end, tree_dir):

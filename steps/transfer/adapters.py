@@ -13,6 +13,7 @@ al. 1995).
 import hashlib
 import io
 import json
+import math
 import zipfile
 from pathlib import Path
 
@@ -66,7 +67,8 @@ def insert(model, kinds, whole=()):
     if "lora" in kinds:
         for layer in adapted.layers:
             if isinstance(layer, WITH_LORA) and layer.name not in whole:
-                layer.enable_lora(min(kinds["lora"], *layer.kernel.shape[-2:]))
+                *fan_in, fan_out = layer.kernel.shape
+                layer.enable_lora(min(kinds["lora"], math.prod(fan_in), fan_out))
     return adapted
 
 

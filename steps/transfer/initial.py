@@ -14,9 +14,9 @@ import numpy as np
 from steps.features.pipeline import FeaturePipeline, check_same_features, read_feats_config
 from steps.hmm.model import read_transitions
 from steps.nnet.jobs import read_front_end
-from steps.nnet.network import FILES, PRIOR_FLOOR, read_config, read_priors
+from steps.nnet.network import FILES, PRIOR_FLOOR, config_to_train, read_config, read_priors
 from steps.nnet.training import write_directory
-from steps.transfer.pdf_map import FILE, read_pdf_map
+from steps.transfer.pdf_map import check_map, read_pdf_map
 from utils.json_file import read_json
 from utils.step import UserError, log
 
@@ -50,7 +50,7 @@ class Source:
 
     def __init__(self, path):
         self.path = Path(path)
-        self.config = read_config(self.path)
+        self.config = config_to_train(read_config(self.path))
         for name in FILES:
             if not (self.path / name).is_file():
                 raise UserError(self.path / name, "no such file", "train a network with steps/nnet")
@@ -83,16 +83,6 @@ def front_end_for(source, data, other_features=False):
     return front_end
 
 
-def dense_pdf_map(directory, num_target, num_source):
-    """float32 (num_target, num_source) of steps/transfer/map_phones.py, rows sum to 1."""
-    matrix = read_pdf_map(directory).toarray()
-    if matrix.shape != (num_target, num_source):
-        raise UserError(Path(directory) / FILE, f"maps {matrix.shape[1]} pdfs to "
-                        f"{matrix.shape[0]}, the networks have {num_source} and {num_target}",
-                        "run steps/transfer/map_phones.py")
-    return matrix
-
-
 def map_priors(pdf_map, priors):
     """Priors of target pdfs: each source pdf's is shared out by the weights in its column.
 
@@ -123,7 +113,7 @@ def make_initial(directory, key, source, plan):
     directory = Path(directory)
     if (directory / KEY).is_file():
         made = read_json(directory / KEY, f"remove {directory}")
-        if made.get("key") == key:
+        if made.get("key") == key and all((directory / name).is_file() for name in FILES):
             log(f"{directory}: is there, and is used as it is")
             return made["joint"]
     from steps.nnet.architectures import macs_per_second, num_params
@@ -158,7 +148,8 @@ def build(source, plan):
     if plan.output == "copy":
         layer.set_weights(output.get_weights())
     elif plan.output == "map":
-        pdf_map = dense_pdf_map(plan.pdf_map, num_pdfs, source.config["num_pdfs"])
+        check_map(plan.pdf_map, plan.tree_dir, source.path)
+        pdf_map = read_pdf_map(plan.pdf_map, num_pdfs, source.config["num_pdfs"]).toarray()
         mapped = plan.label_priors
         mapped = map_priors(pdf_map, priors) if mapped is None else mapped
         layer.set_weights(map_output(*output.get_weights(), priors, pdf_map, mapped))

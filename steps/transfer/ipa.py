@@ -138,9 +138,10 @@ def clean(ipa):
     ipa = re.sub("[ˈˌ'\u0361\u035c.‿ ]", "", ipa)
     tone = "".join(_TONES.findall(ipa))
     ipa = "".join(_SAME.get(c, c) for c in _TONES.sub("", ipa))
+    ipa = unicodedata.normalize("NFC", ipa)     # as _PAIRS are
     ipa = _AFFRICATES.sub(
         lambda m: "͡" if ipa[m.start() - 1:m.start() + 1] in _PAIRS else "", ipa)
-    return Sound(ipa, tone)
+    return Sound(unicodedata.normalize("NFD", ipa), tone)
 
 
 def _letter(base, letters):

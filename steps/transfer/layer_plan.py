@@ -21,12 +21,14 @@ class Layer:
 
     state      "copied", "mapped", "reset" or "new"
     batchnorm  True if it keeps statistics of what passes
+    lora       True if its kernel stays, and what is learnt beside it is a row of its own
     """
 
     name: str
     shapes: tuple
     state: str = "copied"
     batchnorm: bool = False
+    lora: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Row:
     def trained(self):
         if self.layer.batchnorm and self.statistics and not self.factor:
             return "statistics"
+        if self.layer.lora and self.factor:
+            return "bias"
         return "yes" if self.factor else "no"
 
     def as_dict(self):

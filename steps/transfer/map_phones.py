@@ -21,6 +21,7 @@ from types import SimpleNamespace
 
 from steps.hmm.tree import check_same_tree
 from utils.lang.langdir import LangDir, read_symbols
+from utils.option_types import above_zero
 from utils.step import Step, UserError, log, positive, write_atomic
 
 FILES = ("phones.txt", "tree", "final.mdl")
@@ -38,7 +39,7 @@ def main(argv=None):
     step.add("--source-ipa-table", default="", metavar="FILE", help="the same for the source")
     step.add("--espeak-voice", default="", metavar="CODE",
              help="language of eSpeak whose rules say what the target's letters stand for")
-    step.add("--temperature", type=float, default=0.05,
+    step.add("--temperature", type=above_zero, default=0.05,
              help="of the distances: weights are softmax(-distance / temperature) (default 0.05)")
     step.add("--num-nearest", type=positive, default=3, help="source sounds a phone (default 3)")
     step.add("--lang", default="", help="lang directory of the target")
@@ -92,8 +93,6 @@ def check(args):
     if args.alidir:
         check_same_tree(args.alidir, args.target, "align first: steps/hmm/align.py",
                         "give alignments by the target's own system, or none")
-    if args.temperature <= 0:
-        raise UserError("--temperature", f"is {args.temperature:g}, expected more than 0")
     if args.espeak_voice and not args.lang:
         raise UserError("--espeak-voice", "needs words to learn the letters from", "give --lang")
 

@@ -19,7 +19,8 @@ import numpy as np
 
 from steps.hmm.tree import check_same_tree
 from steps.nnet import training
-from steps.transfer.initial import Source, dense_pdf_map
+from steps.transfer.initial import Source
+from steps.transfer.pdf_map import check_map, read_pdf_map
 from utils.option_types import share_or_one
 from utils.step import Step, UserError
 
@@ -45,7 +46,9 @@ def main(argv=None):
     if not args.pdf_map:
         priors = args.weight * a.priors() + (1 - args.weight) * priors
     else:
-        by_sound = dense_pdf_map(args.pdf_map, b.config["num_pdfs"], a.config["num_pdfs"])
+        check_map(args.pdf_map, b.path, a.path)
+        by_sound = read_pdf_map(args.pdf_map, b.config["num_pdfs"],
+                                a.config["num_pdfs"]).toarray()
         kernel = posterior_map(by_sound, a.priors(), b.priors())
     model, config = mixture(a, b, args.weight, args.form, kernel)
     with step.output(args.dir) as out:

@@ -9,7 +9,7 @@ from steps.nnet.network import load_model, read_config, read_priors, write_netwo
 from steps.nnet.size import calls
 from steps.nnet.tf import keras
 from steps.transfer import adapters, graft, layer_plan
-from steps.transfer.transfer_learner import Teacher, row_name
+from steps.transfer.transfer_learner import Teacher, named_variables, row_name
 
 FROM_SOURCE = ("final.mdl", "tree", "phones.txt", "front_end.json")
 
@@ -39,11 +39,12 @@ class Grown:
 
     @property
     def num_trained(self):
-        """Parameters that are learnt."""
+        """Parameters of the network that are learnt, without a teacher's."""
         if not self.args.num_epochs:
             return 0
-        return sum(sum(map(math.prod, row.layer.shapes if not row.layer.batchnorm
-                           else row.layer.shapes[:2])) for row in self.rows if row.factor)
+        factors = {row.layer.name: row.factor for row in self.rows}
+        return sum(math.prod(variable.shape)
+                   for (name, _), variable in named_variables(self.model).items() if factors[name])
 
     def write(self, out, priors, rows, plan):
         """All files of the result but transfer.json.
@@ -116,8 +117,9 @@ class Grown:
                 shapes.setdefault(row_name(layer, variable), []).append(tuple(variable.shape))
             for name, of_row in shapes.items():
                 state = self._state(name, states)
-                layers.append(layer_plan.Layer(name, tuple(of_row), state,
-                                               graft.is_batchnorm(layer)))
+                layers.append(layer_plan.Layer(
+                    name, tuple(of_row), state, graft.is_batchnorm(layer),
+                    lora=len(shapes) > 1 and name == layer.name))
         if self.teacher:
             shapes = tuple(tuple(v.shape) for v in self.teacher.layer.weights)
             layers.append(layer_plan.Layer(layer_plan.SOURCE_OUTPUT, shapes))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.step import UserError
+from utils.step import UserError, fingerprint, made_of
 
 FILE = "pdf_map.npz"
 MERGE_AFTER = 1000     # utterances, whose windows wait in memory
@@ -178,6 +178,16 @@ def _merged(found, frames, rows):
 def write_pdf_map(directory, matrix):
     from scipy.sparse import save_npz
     save_npz(Path(directory) / FILE, matrix)
+
+
+def check_map(directory, target, source):
+    """UserError if map_phones.py tells that its map is of other trees than two model directories'.
+    """
+    trees = made_of(directory, "tree")
+    for side, model in (("target", target), ("source", source)):
+        if trees and trees.isdisjoint(fingerprint([Path(model) / "tree"]).values()):
+            raise UserError(directory, f"maps pdfs of other trees than that of {model}",
+                            f"make it for this {side}: steps/transfer/map_phones.py")
 
 
 def read_pdf_map(directory, num_target=None, num_source=None):

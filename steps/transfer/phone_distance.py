@@ -4,6 +4,7 @@ A segment is a vector of panphon's features (Mortensen et al. 2016), weighted. I
 binary, so that a is ɑ there and ɐ is e: their heights and places are the IPA chart's instead.
 """
 
+import unicodedata
 from functools import cache
 
 import numpy as np
@@ -50,7 +51,7 @@ def segments(ipa):
         values = dict(zip(table.names, table.word_to_vector_list(segment, numeric=True)[0],
                           strict=True))
         values["rhotic"] = 1 if letter in RHOTICS else -1
-        values.update(CONSONANTS.get(letter, {}))
+        values.update(CONSONANTS.get(unicodedata.normalize("NFC", segment)[0], {}))   # ç is no c
         if letter in VOWELS:
             height, place, rounding = VOWELS[letter]
             values.update(hi=height, lo=-height, back=place, round=rounding, lab=-1, delrel=-1,

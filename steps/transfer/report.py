@@ -5,19 +5,30 @@ from pathlib import Path
 
 from steps.hmm.tree import check_same_tree
 from steps.nnet.progress import loss_of
-from utils.step import UserError, log
+from steps.nnet.training import held_out_of
+from utils.step import UserError, log, read_done
 
 
-def scratch_loss(directory, tree_dir):
-    """Held-out loss of a network that was trained on the target alone; None if it held out none."""
+def scratch_loss(directory, tree_dir, utts):
+    """Held-out loss of a network that was trained on the target alone.
+
+    utts     what the transfer holds out
+    returns  None, and the log says why, if it held out none or others
+    """
     path = Path(directory) / "train.log.jsonl"
     wanted = "--scratch is a network of steps/nnet/train.py"
     if not path.is_file():
         raise UserError(path, "no such file", wanted)
+    if "train_mmi" in read_done(directory):
+        raise UserError(path, "is of steps/nnet/train_mmi.py, whose loss is another", wanted)
     check_same_tree(directory, tree_dir, wanted, "losses of different pdfs cannot be compared")
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     if not rows or rows[0]["valid_loss"] is None:
         log(f"{directory}: held no speakers out, so there is nothing to compare with")
+        return None
+    if held_out_of(directory) not in (None, set(utts)):
+        log(f"{directory}: held out other utterances than are held out here, so losses cannot be "
+            "compared; give both the same data, --held-out and --seed")
         return None
     return min(map(loss_of, rows))
 

@@ -44,8 +44,8 @@ def add_options(step):
         help="of copied layers; train: gamma, beta and statistics, where the factor is not 0; "
              "adapt: the statistics of all; keep: nothing (default train)")
     add("--adapters", default="", metavar="'lora=RANK lhuc lin'",
-        help="learn any of these and an output layer that is not copied, the rest is kept "
-             "(default none)")
+        help="learn any of these, and layers that are reset or new, with the output layer unless "
+             "it is copied; the rest is kept (default none)")
     add("--distill", type=share_of, default=0.0, metavar="WEIGHT",
         help="of the loss that keeps the source's posteriors on the target's speech as they were "
              "(default 0)")

@@ -43,7 +43,11 @@ def main(argv=None):
     checkpoints, source = training.checkpoints_of(step), initial.Source(args.source)
     language = target.read_target(args, source, checkpoints)
     plan = target.plan_of(args, source, language)
-    scratch = report.scratch_loss(args.scratch, args.alidir) if args.scratch else None
+    scratch = None
+    if args.scratch and args.num_epochs:
+        scratch = report.scratch_loss(args.scratch, args.alidir, language.valid_utts)
+    if args.force:
+        shutil.rmtree(out_dir / "initial", ignore_errors=True)
     joint = initial.make_initial(out_dir / "initial", target.initial_key(step), source, plan)
 
     from steps.nnet.tf import devices, seed
@@ -62,6 +66,8 @@ def main(argv=None):
     warnings = report.warnings_of(losses.get("before"), losses.get("after"), scratch)
     with step.output(args.dir) as out:
         grown.write(out, priors, rows, plan)
+        if args.num_epochs:
+            language.write_held_out(out)
         (out / "transfer.json").write_text(json.dumps({
             "source": str(args.source), "layers": [row.as_dict() for row in grown.rows],
             "num_params": grown.config["num_params"], "num_trained": grown.num_trained,

@@ -1,6 +1,6 @@
 """A Learner whose layers learn at rates of their own, taught by the network they come from.
 
-    learner = partial(TransferLearner, rows=rows, joint="output", thaw_every=2.0)
+    learner = partial(TransferLearner, rows=rows, thaw_every=2.0)
     trainer = Trainer(trunk, tasks, options, directory, learner=learner)
 """
 

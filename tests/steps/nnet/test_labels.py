@@ -198,6 +198,14 @@ def test_whole_speakers_are_held_out_with_their_copies(tmp_path, amount, origina
     assert any(valid != split_held_out(data, amount, seed)[1] for seed in range(3))
 
 
+def test_a_copy_whose_original_is_missing_is_of_its_speaker(tmp_path):
+    data = perturbed(tmp_path)
+    some = np.random.default_rng(2).choice(data.utts, 150, replace=False)
+    train, valid = split_held_out(data, 20, 7, some)
+    assert any(utt.startswith("sp") for utt in valid)
+    assert not set(map(speaker, valid)) & set(map(speaker, train))
+
+
 def test_a_speaker_of_much_is_not_held_out(tmp_path):
     utt2spk = {f"big-{n:02d}": "big" for n in range(50)} | {
         f"s{n}-{m}": f"s{n}" for n in range(10) for m in range(3)}

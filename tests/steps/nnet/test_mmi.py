@@ -106,13 +106,32 @@ def test_losses(rng, chain):
     criterion = 0
     for b in range(BATCH):
         paths = product(range(NUM_PDFS), repeat=NUM_OUT)
-        criterion += log_of(tuple(labels[b]), scores[b], chain) - np.logaddexp.reduce(
+        own = tuple(labels[b, :int(weights[b].sum())])
+        criterion += log_of(own, scores[b], chain) - np.logaddexp.reduce(
             [log_of(path, scores[b], chain) for path in paths])
     own = np.take_along_axis(log_post, labels[..., None], 2)[..., 0]
     found = sequence_losses(logits, labels, weights, chain, log_priors, 0.4, 0.25).numpy()
     right = (weights * (own == log_post.max(2))).sum()
     assert found == pytest.approx([-criterion, right, -criterion - 0.25 * (weights * own).sum(), 6],
                                   rel=1e-4)
+
+
+def test_frames_of_no_weight_change_nothing(rng, chain):
+    logits = rng.normal(0, 1, (1, NUM_OUT, NUM_PDFS)).astype(np.float32)
+    labels = rng.integers(0, NUM_PDFS, (1, NUM_OUT)).astype(np.int32)
+    log_priors = np.log(np.array([0.5, 0.3, 0.2], np.float32))
+
+    def losses(logits, labels, weights):
+        return sequence_losses(logits, labels, weights, chain, log_priors, 0.4).numpy()
+
+    alone = losses(logits, labels, np.ones((1, NUM_OUT), np.float32))
+    filled = np.concatenate([logits, logits[:, ::-1]], 1)
+    filled = np.concatenate([filled, filled[:, ::-1]])              # and a chunk of nothing
+    weights = np.zeros((2, 2 * NUM_OUT), np.float32)
+    weights[0, :NUM_OUT] = 1
+    found = losses(filled, np.tile(labels, (2, 2)), weights)
+    assert found == pytest.approx(alone, rel=1e-5)
+    assert found[0] > 0.1
 
 
 def test_label_smoothing_is_of_the_cross_entropy(rng, chain):

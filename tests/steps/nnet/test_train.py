@@ -48,7 +48,8 @@ def trained(speech, mono_ali, tmp_path_factory):
 def test_network_directory(speech, mono_ali, trained):
     names = {path.name for path in trained.path.iterdir()}
     assert names == {"final.keras", "config.json", "front_end.json", "priors", "final.mdl", "tree",
-                     "phones.txt", "train.log.jsonl", "progress.png", "tensorboard", ".done"}
+                     "phones.txt", "train.log.jsonl", "progress.png", "tensorboard",
+                     "held_out", ".done"}
     assert list((trained.path / "tensorboard").iterdir())
     assert (trained.path / "tree").read_bytes() == (mono_ali / "tree").read_bytes()
     config = json.loads((trained.path / "config.json").read_text())

@@ -1,6 +1,7 @@
 """Training by sequences after training by frames, on the tiny corpus."""
 
 import json
+import re
 
 import pytest
 
@@ -40,6 +41,16 @@ def test_the_criterion_rises_and_a_second_run_does_nothing(speech, mono_ali, net
     capsys.readouterr()
     run(speech, mono_ali, network, tmp_path / "mmi")
     assert "up to date" in capsys.readouterr().err
+
+
+def test_what_the_network_may_know_is_told(speech, mono_ali, network, tmp_path, capsys):
+    run(speech, mono_ali, network, tmp_path / "mmi", "--num-epochs", "1")
+    assert "WARNING" not in capsys.readouterr().err
+    held_out = (network / "held_out").read_text().split()
+    assert (tmp_path / "mmi/held_out").read_text().split() == held_out and len(held_out) == 8
+    run(speech, mono_ali, network, tmp_path / "other", "--num-epochs", "1", "--held-out", "16")
+    assert re.search(f"WARNING: 8 of 16 utterances held out here, such as .*, were not when "
+                     f"{network} was trained", capsys.readouterr().err)
 
 
 def test_killed_it_goes_on_to_the_same_bytes(speech, mono_ali, network, tmp_path, monkeypatch):

@@ -62,6 +62,9 @@ def test_lora_is_no_larger_than_the_kernel_and_freezes_it():
     assert layer.lora_kernel_a.shape == (24, 4)
     assert [v.name for v in layer.trainable_variables] == ["lora_kernel_a", "lora_kernel_b"]
     assert not adapted.get_layer("output").lora_enabled
+    *fan_in, fan_out = tiny_model("cnn")[0].get_layer("cnn1.conv").kernel.shape
+    layer = adapters.insert(tiny_model("cnn")[0], {"lora": 100}).get_layer("cnn1.conv")
+    assert layer.lora_kernel_a.shape == (*fan_in, min(np.prod(fan_in), fan_out))
 
 
 @pytest.mark.parametrize("output", ["new", "copy"])

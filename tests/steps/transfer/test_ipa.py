@@ -38,6 +38,7 @@ def test_the_kind_of_symbols_is_guessed(kind, phones):
     ("espeak", "ˈaː35", "aː", "35"),
     ("ipa", "á", "a", "\u0301"), ("ipa", "t͜s", "t͡s", ""), ("ipa", "ɛ̃", "ɛ̃", ""),
     ("ipa", "g", "ɡ", ""), ("ipa", "ʦ", "t͡s", ""),
+    ("ipa", "cç", "c͡ç", ""), ("ipa", "ç", "ç", ""),
     ("graphemes", "á", "a", "\u0301"), ("graphemes", "ώ", "ɔ", "\u0301"),
     ("graphemes", "ɛ́", "ɛ", "\u0301"), ("graphemes", "š", "ʃ", ""), ("graphemes", "ã", "ã", ""),
     ("graphemes", "Y", "j", ""), ("graphemes", "ny", "ɲ", ""), ("graphemes", "mb", "mb", ""),

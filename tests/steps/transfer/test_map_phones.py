@@ -7,7 +7,7 @@ import pytest
 
 from steps.hmm import make_mono_tree
 from steps.transfer import map_phones
-from steps.transfer.pdf_map import read_pdf_map
+from steps.transfer.pdf_map import check_map, read_pdf_map
 from utils.lang import prepare_lang
 from utils.step import UserError
 
@@ -54,6 +54,12 @@ def test_map(models, tmp_path, capsys):
     assert rows["b"][:2] == ["b", "guessed"]
     assert rows["b"][2].startswith("B:0.000:") and rows["b"][3].startswith("P:")
     assert rows["á"][2].startswith("AA:") and rows["j"][2].startswith("ZH:")
+    check_map(tmp_path / "map", target, source)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/tree").write_text("another")
+    for pair in ((target, tmp_path / "other"), (tmp_path / "other", source)):
+        with pytest.raises(UserError, match=r"map: maps pdfs of other trees .*other \("):
+            check_map(tmp_path / "map", *pair)
     matrix = read_pdf_map(tmp_path / "map", 10 + 5 * 3, 10 + 5 * 3).toarray()
     np.testing.assert_allclose(matrix.sum(1), 1, atol=1e-6)
     np.testing.assert_array_equal(matrix[:10, :10], np.eye(10))
@@ -97,8 +103,9 @@ def test_bad_input_is_named_and_leaves_nothing(models, tmp_path):
     with pytest.raises(UserError, match=r"broken/phones\.txt: has nothing for SIL"):
         map_phones.main(["--source-ipa-table", tmp_path / "table", tmp_path / "broken", target,
                          tmp_path / "map"])
-    with pytest.raises(UserError, match="--temperature: is 0"):
-        map_phones.main(["--temperature", 0, source, target, tmp_path / "map"])
+    for wrong in ("0", "nan"):
+        with pytest.raises(SystemExit, match="argument --temperature: must be above 0"):
+            map_phones.main(["--temperature", wrong, source, target, tmp_path / "map"])
     with pytest.raises(UserError, match="tree: is another tree than"):
         map_phones.main(["--alidir", source, source, target, tmp_path / "map"])
     with pytest.raises(UserError, match=r"nowhere/tree: no such file .*align first"):

@@ -23,7 +23,8 @@ def test_distance_is_a_distance():
     ("b", "p", "k"), ("b", "β", "m"), ("n", "m", "l"), ("ʁ", "ɹ", "s"), ("x", "k", "s"),
     ("e", "ɪ", "a"), ("ɛ", "æ", "ɔ"), ("a", "ɑ", "æ"), ("y", "i", "u"), ("ɐ", "a", "e"),
     ("œ̃", "œ", "m"), ("ɲ", "n", "ŋ"), ("ð", "d", "ʒ"), ("j", "i", "k"), ("t͡ʃ", "ʃ", "k"),
-    ("ɪ", "i", "aɪ"), ("aɪ", "aʊ", "u"), ("ɚ", "ə", "i"), ("ɚ", "ɹ", "k"), ("s", "ʃ", "x")])
+    ("ɪ", "i", "aɪ"), ("aɪ", "aʊ", "u"), ("ɚ", "ə", "i"), ("ɚ", "ɹ", "k"), ("s", "ʃ", "x"),
+    ("ç", "h", "θ"), ("ç", "x", "c")])
 def test_as_a_phonetician_would_say(sound, near, farther):
     assert ipa_distance(sound, near) < ipa_distance(sound, farther)
 

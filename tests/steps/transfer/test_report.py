@@ -20,9 +20,16 @@ def test_scratch(tmp_path, capsys):
     rows = [{"loss": 1.0, "valid_loss": loss} for loss in (3.0, 2.0, 2.5)]
     (tmp_path / "train.log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(UserError, match="tree: no such file"):
-        scratch_loss(tmp_path, tmp_path)
+        scratch_loss(tmp_path, tmp_path, ["u"])
     (tmp_path / "tree").write_text("t")
-    assert scratch_loss(tmp_path, tmp_path) == 2.0
+    assert scratch_loss(tmp_path, tmp_path, ["u"]) == 2.0      # nothing tells what it held out
+    (tmp_path / "held_out").write_text("u\nv\n")
+    assert scratch_loss(tmp_path, tmp_path, ["v", "u"]) == 2.0
+    assert scratch_loss(tmp_path, tmp_path, ["u"]) is None
+    assert "held out other utterances than are held out here" in capsys.readouterr().err
     (tmp_path / "train.log.jsonl").write_text('{"loss": 1.0, "valid_loss": null}\n')
-    assert scratch_loss(tmp_path, tmp_path) is None
+    assert scratch_loss(tmp_path, tmp_path, []) is None
     assert "held no speakers out" in capsys.readouterr().err
+    (tmp_path / ".done").write_text('{"train_mmi": {}}')
+    with pytest.raises(UserError, match=r"train.log.jsonl: is of steps/nnet/train_mmi.py, whose"):
+        scratch_loss(tmp_path, tmp_path, [])

@@ -60,7 +60,8 @@ def test_a_transfer_and_its_files(speech, mono_ali, source, tmp_path, capsys):
     assert run(speech, mono_ali, source, out, "--lr-factors", "input=0") == 0
     assert {p.name for p in out.iterdir()} == NAMES | {
         "initial", "source", "transfer.json", "train.log.jsonl", "progress.png", "tensorboard",
-        ".done"}
+        "held_out", ".done"}
+    assert len((out / "held_out").read_text().split()) == 8
     assert {p.name for p in (out / "initial").iterdir()} == NAMES | {"initial.json"}
     assert {p.name for p in (out / "source").iterdir()} == NAMES
     shown = capsys.readouterr().err
@@ -160,7 +161,7 @@ def test_a_map_is_a_weighted_mean_of_log_likelihoods(speech, mono_ali, source, i
     with pytest.raises(UserError, match=r"ali\.1\.gz: no such file .*--num-epochs 0"):
         run(speech, tree, source, tmp_path / "x", *options)
     sparse.save_npz(identity / "pdf_map.npz", sparse.eye(3, dtype=np.float32).tocsr())
-    with pytest.raises(UserError, match=r"pdf_map\.npz: maps 3 pdfs to 3"):
+    with pytest.raises(UserError, match=r"pdf_map\.npz: maps 3 target pdfs, expected"):
         run(speech, mono_ali, source, tmp_path / "x", *options)
 
 
@@ -195,6 +196,46 @@ def test_options_that_do_not_go_together(speech, mono_ali, source, tmp_path):
         run(speech, mono_ali, tmp_path / "empty", tmp_path / "x")
     with pytest.raises(UserError, match=r"empty/tree: no such file .*align first"):
         run(speech, tmp_path / "empty", source, tmp_path / "x", "--output", "copy")
+
+
+def test_begun_anew_by_force_or_where_files_are_missing(speech, mono_ali, source, tmp_path):
+    options = ["--output", "copy", "--num-epochs", "0"]
+    run(speech, mono_ali, source, tmp_path / "nn", *options)
+    initial = tmp_path / "nn/initial"
+    for more, damaged in ((["--force"], b"priors"), ([], None)):
+        if damaged:
+            (initial / "priors").write_bytes(damaged)
+        else:
+            (initial / "final.keras").unlink()
+            (tmp_path / "nn/.done").unlink()
+        run(speech, mono_ali, source, tmp_path / "nn", *options, *more)
+        assert (initial / "priors").read_bytes() != b"priors"
+        assert (initial / "final.keras").is_file()
+
+
+def test_what_is_counted_and_told_as_trained(speech, mono_ali, source, tmp_path):
+    options = ["--num-epochs", "1", "--output", "copy"]
+    run(speech, mono_ali, source, tmp_path / "taught", *options, "--distill", "0.3")
+    run(speech, mono_ali, source, tmp_path / "lora", *options, "--adapters", "lora=2",
+        "--lr-factors", "*=0 tdnn1.affine=1")
+    model = read_network(source).model
+    assert told(tmp_path / "taught")["num_trained"] == sum(
+        int(np.prod(v.shape)) for v in model.trainable_variables)
+    layer = model.get_layer("tdnn1.affine")
+    fan_in, fan_out = layer.kernel.shape
+    assert told(tmp_path / "lora")["num_trained"] == fan_out + 2 * (fan_in + fan_out)
+    trained = {row["layer"]: row["trained"] for row in told(tmp_path / "lora")["layers"]}
+    assert {name: said for name, said in trained.items() if said != "no"} == {
+        "tdnn1.affine": "bias", "tdnn1.affine.lora": "yes"}
+
+
+def test_a_source_on_the_grid_of_whole_numbers(speech, mono_ali, tmp_path):
+    source = make_source(tmp_path / "source", speech.train, mono_ali)
+    config = json.loads((source / "config.json").read_text())
+    (source / "config.json").write_text(json.dumps({**config, "quantized": {"output": "int8"}}))
+    run(speech, mono_ali, source, tmp_path / "nn", "--num-epochs", "0")
+    for made in ("", "initial", "source"):
+        assert "quantized" not in read_network(tmp_path / "nn" / made).config
 
 
 def test_other_features(speech, mono_ali, source, tmp_path):
