@@ -54,6 +54,8 @@ class TransferLearner(Learner):
             self.named |= {(SOURCE_OUTPUT, v.name): v for v in teacher.layer.trainable_variables}
             self.both = keras.Model(trunk.inputs[0], [trunk.outputs[0], teacher.layer.input])
         super().__init__(trunk, tasks, options)
+        if thaw_every:
+            self.optimizer.global_clipnorm = None     # _clipped() does it
         names = [name for (name, _), v in self.named.items() if self.factor(name)]
         self.factors = np.array([self.factor(name) for name in names], np.float32)
         self.thaws = np.array([order.get(name, -1) + 1 for name in names])
@@ -90,12 +92,24 @@ class TransferLearner(Learner):
 
     def _step(self, batches):
         grads, sums = self._gradients(batches)
+        if self.thaw_every and self.options.clip_norm:
+            grads = self._clipped(grads)
         old = [tf.identity(tf.convert_to_tensor(self.trainable[i])) for i in self.scaled]
         self.optimizer.apply(grads, self.trainable)
         for i, before in zip(self.scaled, old, strict=True):
             variable = self.trainable[i]
             variable.assign(before + self.rates[i] * (variable - before))
         return sums
+
+    def _clipped(self, grads):
+        """Gradients clipped to --clip-norm, as if what is still frozen were not there.
+
+        What is frozen has its gradients all the same, for the optimizer's moments.
+        """
+        squares = tf.stack([tf.reduce_sum(grad * grad) for grad in grads])
+        norm = tf.sqrt(tf.reduce_sum(tf.where(self.rates > 0, squares, 0.0)))
+        scale = self.options.clip_norm / tf.maximum(norm, self.options.clip_norm)
+        return [grad * scale for grad in grads]
 
     def _forward(self, batches):
         if not self.teacher:

@@ -143,6 +143,18 @@ def test_layers_thaw_from_the_top():
     assert "input" in learning[6]
 
 
+def test_what_is_frozen_yet_does_not_count_in_clipping():
+    made = setup("*=1 output=1", thaw=0.5, optimizer="sgd", momentum=0.0, weight_decay=0.0,
+                 clip_norm=0.05)
+    before = values(made.model)
+    step(made, rate=1.0)
+    moved = {name: value - before[name] for name, value in values(made.model).items()
+             if "moving" not in name}
+    assert {name for name, change in moved.items() if change.any()} == {"output/kernel",
+                                                                        "output/bias"}
+    assert sum((change ** 2).sum() for change in moved.values()) ** 0.5 == pytest.approx(0.05, 1e-3)
+
+
 def test_frozen_factored_layers_are_not_pulled():
     for factor, same in (("0", True), ("0.25", False)):
         made = setup(f"tdnnf*={factor}", arch="tdnnf")
