@@ -20,6 +20,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -166,7 +167,7 @@ class Step:
         try:
             directory.mkdir(parents=True, exist_ok=True)
             for stale in directory.glob(f".{self.name}.*.tmp"):
-                if not _alive(stale.name.split(".")[-2]):
+                if not alive(stale.name.split(".")[-2]):
                     shutil.rmtree(stale, ignore_errors=True)
             work.mkdir()
         except OSError as error:
@@ -290,9 +291,23 @@ def _size_and_time(path):
 def _archives(feats_scp):
     """{archive: size and modification time} of features that no feats.json tells of, Kaldi's."""
     lines = feats_scp.read_text("utf-8", "replace").splitlines()
-    paths = {line.partition(" ")[2].partition("[")[0].rpartition(":")[0] for line in lines}
-    return {path: _size_and_time(Path(path)) for path in sorted(paths)
-            if path and Path(path).is_file()}
+    paths = {archive_of(line.partition(" ")[2])[0] for line in lines}
+    return {path: _size_and_time(Path(path)) for path in sorted(filter(None, paths))
+            if Path(path).is_file()}
+
+
+def archive_of(value):
+    """(path, offset) of an scp's `path:offset`, with or without a range in brackets at its end.
+
+    path is None for a pipe; offset is 0 where the file is the matrix
+    """
+    value = re.sub(r"\[[^\]]*\]$", "", value.strip())
+    if value.endswith("|"):
+        return None, 0
+    path, _, offset = value.rpartition(":")
+    if path and offset.isascii() and offset.isdigit():
+        return path, int(offset)
+    return value, 0
 
 
 def key_of(options, inputs):
@@ -371,7 +386,8 @@ def _move(source, target):
         source.replace(target)
 
 
-def _alive(pid):
+def alive(pid):
+    """Whether a process runs, of a number as a file's name has it."""
     return pid.isdigit() and Path(f"/proc/{pid}").exists()
 
 

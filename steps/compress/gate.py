@@ -26,6 +26,7 @@ from utils.option_types import zero_or_more
 from utils.step import (
     ROOT,
     UserError,
+    alive,
     fingerprint,
     key_of,
     log,
@@ -136,7 +137,8 @@ def candidate(step, inputs, make):
             return made["about"]
     work = path.with_name(f".candidate.{os.getpid()}.tmp")
     for stale in path.parent.glob(".candidate.*.tmp"):
-        shutil.rmtree(stale, ignore_errors=True)
+        if not alive(stale.name.split(".")[-2]):
+            shutil.rmtree(stale, ignore_errors=True)
     work.mkdir(parents=True)
     try:
         about = _delivered(step, inputs, work) or make(work)

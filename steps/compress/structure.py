@@ -43,10 +43,11 @@ class NeuronPruner:
         if self.scope == "layer":
             for group in groups.values():
                 kept[_least(score, group, sparsity)] = False
-        else:
+        else:      # the best unit of each group stays
             for group in groups.values():
                 score[group[np.argmax(score[group])]] = np.inf
-            kept[_least(score, np.concatenate(list(groups.values())), sparsity)] = False
+            kept[_least(score, np.concatenate(list(groups.values())), sparsity,
+                        stay=len(groups))] = False
         return [table.mask(kept) for table in self.tables]
 
     def kept(self, masks):
@@ -222,9 +223,9 @@ def importance(units):
     return np.where(normed, norm, scale) * heeded
 
 
-def _least(score, group, sparsity):
-    """The units of a group that go, of which at least one stays."""
-    count = min(round(sparsity * len(group)), len(group) - 1)
+def _least(score, group, sparsity, stay=1):
+    """The units of a group that go, of which at least so many stay."""
+    count = min(round(sparsity * len(group)), len(group) - stay)
     return group[np.argsort(score[group], kind="stable")[:count]]
 
 

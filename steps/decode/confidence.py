@@ -11,7 +11,8 @@ import numpy as np
 
 from steps.decode.posteriors import arc_posteriors
 
-DELTA = 1e-5   # a little against insertions, so that ties go to the word
+DELTA = 1e-5       # a little against insertions, so that ties go to the word
+ROUNDING = 1e-9    # distances that differ by less are the same
 
 
 def word_confidences(lattice, words, acwt, lm_scale=1.0, wip=0.0):
@@ -58,9 +59,9 @@ def _align_arc(word, places, before, distance, choice):
         together = before[q - 1] + _loss(word, places[q - 1])
         inserted = before[q] + insertion
         left_out = distance[q - 1] + _loss(0, places[q - 1])
-        if together <= inserted and together <= left_out:
+        if together <= inserted + ROUNDING and together <= left_out + ROUNDING:
             distance[q], choice[q] = together, 1
-        elif inserted <= left_out:
+        elif inserted <= left_out + ROUNDING:
             distance[q], choice[q] = inserted, 2
         else:
             distance[q], choice[q] = left_out, 3
@@ -74,7 +75,7 @@ def _gamma(src, dst, olabel, posteriors, places, num_states):
     occupied[0] = 1.0
     for a in range(len(src)):
         occupied[dst[a]] += posteriors[a]
-    ahead = np.zeros((num_states, count + 1), np.float32)
+    ahead = np.zeros((num_states, count + 1))
     for q in range(count):
         ahead[0, q + 1] = ahead[0, q] + _loss(0, places[q])
     distance, choice = np.empty(count + 1), np.empty(count + 1, np.int8)
@@ -83,7 +84,7 @@ def _gamma(src, dst, olabel, posteriors, places, num_states):
         share = posteriors[a] / occupied[dst[a]]
         for q in range(count + 1):
             ahead[dst[a], q] += share * distance[q]
-    behind = np.zeros((num_states, count + 1), np.float32)
+    behind = np.zeros((num_states, count + 1))
     behind[num_states - 1, count] = 1.0
     gamma = np.zeros(count)
     passed = np.empty(count + 1)

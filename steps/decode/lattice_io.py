@@ -14,6 +14,7 @@ from pathlib import Path
 import numba
 import numpy as np
 
+from utils.gzip_file import gzip_writer
 from utils.step import UserError
 
 MAGIC = struct.pack("<i", 2125659606)
@@ -67,7 +68,7 @@ def write_fsts(path, items, text=False):
     """
     path = Path(path)
     count = 0
-    with (gzip.open(path, "wb", GZIP_LEVEL) if path.suffix == ".gz" else path.open("wb")) as file:
+    with (gzip_writer(path, GZIP_LEVEL) if path.suffix == ".gz" else path.open("wb")) as file:
         for utt, arrays in items:
             file.write(utt.encode() + b" ")
             file.write(_text(*arrays) if text else _binary(*arrays))

@@ -41,7 +41,7 @@ def main(argv=None):
     for path in needed:
         if not path.is_file():
             raise UserError(path, "no such file", "give the model's own graph or lang directory")
-    if step.up_to_date(args.decode, [*files, *needed, graph / "bpe.model",
+    if step.up_to_date(args.decode, [*files, *needed, model / "front_end.json", graph / "bpe.model",
                                      *(data / name for name in ("segments", "utt2trim",
                                                                 "reco2file_and_channel"))]):
         return 0
@@ -63,7 +63,7 @@ def ctm_rows(files, data, lang, model, args):
     from steps.hmm.timing import frame_shift
     transitions = read_transitions(model / "final.mdl")
     word_list, shift = WordList(lang.path), frame_shift(model)
-    rows, unaligned = [], []
+    rows, unaligned, d = [], [], args.decimals
     for path in files:
         for utt, lattice in read_lattices(path):
             words, aligned = timed_words(lattice, args.lmwt, args.wip, transitions, lang)
@@ -71,13 +71,13 @@ def ctm_rows(files, data, lang, model, args):
                 unaligned.append(utt)
             recording, offset = data.feats_start(utt)
             channel = (data.channel(recording) or 0) + 1
-            rows += [(recording, channel, offset + start * shift, (end - start) * shift,
-                      word, confidence)
+            # Ends are rounded, not durations, so that neighbours still touch.
+            rows += [(recording, channel, round(offset + start * shift, d),
+                      round(offset + end * shift, d), word, confidence)
                      for word, start, end, confidence in word_list.timed(words, utt)]
     rows.sort(key=lambda row: row[:3])
-    d = args.decimals
-    return [f"{recording} {channel} {start:.{d}f} {length:.{d}f} {word} {confidence:.{d}f}"
-            for recording, channel, start, length, word, confidence in rows], unaligned
+    return [f"{recording} {channel} {start:.{d}f} {end - start:.{d}f} {word} {confidence:.{d}f}"
+            for recording, channel, start, end, word, confidence in rows], unaligned
 
 
 if __name__ == "__main__":

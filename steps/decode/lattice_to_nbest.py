@@ -14,9 +14,9 @@ e.g. steps/decode/lattice_to_nbest.py --n 20 exp/tri1/graph exp/tri1/decode_test
        exp/tri1/decode_test/nbest
 """
 
-import gzip
 from pathlib import Path
 
+from utils.gzip_file import gzip_writer
 from utils.step import Step, UserError, share
 
 
@@ -56,7 +56,7 @@ def list_share(args, files):
     from steps.decode.word_list import WordList
     words = WordList(args.graph)
     work, tables, utts = Path(args.work), {"text": [], "lm_cost": [], "ac_cost": []}, 0
-    with gzip.open(work / f"ali.{args.job}.gz", "wt") as alignments:
+    with gzip_writer(work / f"ali.{args.job}.gz", 4) as alignments:
         for path in files:
             for utt, lattice in read_lattices(path):
                 utts += 1
@@ -65,7 +65,7 @@ def list_share(args, files):
                     tables["text"].append(" ".join([key, *words.text(found.words, utt)]))
                     tables["lm_cost"].append(f"{key} {found.graph_cost:.6g}")
                     tables["ac_cost"].append(f"{key} {found.acoustic_cost:.8g}")
-                    alignments.write(" ".join([key, *map(str, found.tids)]) + "\n")
+                    alignments.write((" ".join([key, *map(str, found.tids)]) + "\n").encode())
     for name, lines in tables.items():
         (work / f"{name}.{args.job}").write_text("".join(line + "\n" for line in lines), "utf-8")
     (work / f"utts.{args.job}").write_text(str(utts))

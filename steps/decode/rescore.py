@@ -65,7 +65,11 @@ def rescore_share(args, files):
     def rescored(path):
         for utt, lattice in read_lattices(path):
             words.check(lattice.olabel, utt)
-            result = rescore(lattice, old, new, new_scale=args.lm_scale)
+            try:
+                result = rescore(lattice, old, new, new_scale=args.lm_scale)
+            except KeyError as error:
+                raise UserError(args.old, f"does not allow {error.args[0]}, which is in the "
+                                f"lattice of {utt}", "give the graph's own ARPA file") from None
             if not result.num_states and lattice.num_states:
                 raise UserError(args.new, f"allows no sentence of the lattice of {utt}",
                                 "it needs <unk>, or all words of words.txt")

@@ -43,6 +43,7 @@ def rescore(lattice, old, new, old_scale=1.0, new_scale=1.0):
     Each state is copied for each pair of histories that the two models can tell apart there.
     old, new   LmScores; old may be None, to leave what is there
     returns    Lattice
+    raises     KeyError of a word that the old model does not allow, and so has not been there
     """
     if not lattice.num_states:
         return lattice
@@ -82,6 +83,6 @@ def _change(old, new, histories, word, old_scale, new_scale):
     """What a word changes in the cost, and the histories after it."""
     old_cost, old_next = old.step(histories[0], word) if old else (0.0, 0)
     new_cost, new_next = new.step(histories[1], word)
-    # Where the old model has no path the lattice has none either, but for rounding.
-    removed = old_scale * old_cost if math.isfinite(old_cost) else 0.0
-    return new_scale * new_cost - removed, (old_next, new_next)
+    if not math.isfinite(old_cost):
+        raise KeyError("</s>" if word < 0 else old.symbols[word])
+    return new_scale * new_cost - old_scale * old_cost, (old_next, new_next)

@@ -37,6 +37,9 @@ def main(argv=None):
         return 0
     data.require("feats.scp")
     config = read_feats_config(data.path)
+    if config and config.get("kind") not in ("mfcc", "fbank"):
+        raise UserError(data.path / "feats.json", f"features of kind {config.get('kind')} do not "
+                        "say how loud a frame is", "take MFCC or log mel energies")
     reader, frames, voiced = MatrixReader(), 0, 0
     with step.output(data.path) as out:
         with MatrixWriter(out / "feats/vad.ark", f"{args.data}/feats/vad.ark") as archive:

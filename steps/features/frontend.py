@@ -87,6 +87,8 @@ def _check(config):
     for option in ["frame-length", "frame-shift"]:
         if not 0 < config[option.replace("-", "_")] < 1:
             refuse(option, "is a time in seconds between 0 and 1", "25 ms are 0.025")
+    if config["trim_silence"] < 0:
+        refuse("trim-silence", "is below 0", "it says how many dB below the loudest frame")
     nyquist = config["sample_rate"] / 2
     high = config["high_freq"] if config["high_freq"] > 0 else nyquist + config["high_freq"]
     if not config["low_freq"] < high <= nyquist or config["low_freq"] < 0:
@@ -147,6 +149,8 @@ class FrontEnd:
             samples = samples - samples.mean(dtype=np.float64)
         levels = _frame_levels(samples, self.length, self.shift)
         loud = np.flatnonzero(levels >= levels.max() - self.config["trim_silence"])
+        if not len(loud):      # samples that are no numbers
+            return 0, len(samples)
         margin = round(TRIM_MARGIN * self.config["sample_rate"])
         return (max(0, loud[0] * self.shift - margin),
                 min(len(samples), loud[-1] * self.shift + self.length + margin))

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
+from utils.gzip_file import gzip_writer
 from utils.step import UserError
 
 
 def write_ali(path, alignments):
     """Write (utt, int array of transition-ids) pairs as lines `utt t1 t2 ...`."""
-    with gzip.open(path, "wt", encoding="utf-8", compresslevel=4) as file:
+    with gzip_writer(path, 4) as file:
         for utt, tids in alignments:
-            file.write(f"{utt} {' '.join(map(str, tids.tolist()))}\n")
+            file.write(f"{utt} {' '.join(map(str, tids.tolist()))}\n".encode())
 
 
 def read_ali(directory, utts=None):

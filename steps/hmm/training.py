@@ -17,6 +17,7 @@ from utils.lang.langdir import LangDir
 from utils.parallel.pool import WorkerPool
 from utils.step import UserError, log, positive
 
+MAX_WITHOUT = 0.5        # more utterances than this not aligned yet is an error
 MAX_UNALIGNED = 0.05     # more utterances than this without an alignment is an error
 
 
@@ -69,6 +70,20 @@ def check_alignments(alidir, data, lang):
     if first_of(alidir, set(data.utts)) is None:
         raise UserError(alidir, f"has no alignment of any utterance of {data.path}",
                         "align that data: steps/hmm/align.py")
+
+
+def check_all_aligned(alidir, data, without):
+    """A line of the utterances that are not aligned; UserError where they are many.
+
+    without  those of the data that have no alignment of their length in alidir
+    """
+    if not without:
+        return
+    what = f"has no alignment of {without[0]}, or of another length, and of " \
+           f"{len(without)} of the {len(data.utts)} utterances of {data.path}"
+    if len(without) > MAX_WITHOUT * len(data.utts):
+        raise UserError(alidir, what, "align that data: steps/hmm/align.py")
+    log(f"{alidir}: {what}: they are left out until all are aligned again")
 
 
 def add_front_end_options(step):

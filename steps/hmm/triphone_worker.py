@@ -79,7 +79,9 @@ class TriphoneWorker:
         windows, classes = self.share.windows()
         stats = accumulate(windows, classes, self.share.aligned_feats(),
                            ci_phones=self.share.lang.context_indep)
-        return {"keys": stats.keys, "counts": stats.counts, "x": stats.x, "x2": stats.x2}
+        without = [utt for utt in self.share.utts if utt not in self.share.tids]
+        return {"keys": stats.keys, "counts": stats.counts, "x": stats.x, "x2": stats.x2,
+                "without": np.array(without, str)}
 
     def set_tree(self, m):
         """Read the new tree, which the driver has written, and convert the alignments to it."""

@@ -77,9 +77,11 @@ def read_transforms(directory):
 def grow_tree(trainer, args):
     """Tree from the aligned frames' statistics; written for the workers, which convert to it."""
     topo = read_topo(trainer.lang.path / "topo")
-    stats = merge(TreeStats(a["keys"], a["counts"], a["x"], a["x2"])
-                  for a in trainer.call("tree_stats"))
+    answers = trainer.call("tree_stats")
+    stats = merge(TreeStats(a["keys"], a["counts"], a["x"], a["x2"]) for a in answers)
     require_frames(stats.counts, args)
+    training.check_all_aligned(args.alidir, trainer.data, [
+        utt for answer in answers for utt in answer["without"].tolist()])
     classes = {p: topo.num_pdf_classes(p) for p in topo.phones}
     middle = classes[trainer.lang.nonsilence_phones[0]] // 2
     phones = cluster_phones(stats, trainer.lang.sets, (middle,)) + trainer.lang.extra_questions

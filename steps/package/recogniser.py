@@ -98,9 +98,8 @@ class Recogniser:
         raises  AudioError for a file that cannot be used
         """
         segments, at, known = [], 0, 0.0
-        for samples, first, feats in self._windows(path):
+        for samples, first, feats, heard in self._windows(path):
             before = time.process_time()
-            heard = len(feats) and np.abs(samples[first:]).max() > SILENT
             if heard:
                 known = known + accumulate(feats) if stats is None else stats
                 feats = apply_cmvn(feats, self.front_end, known)
@@ -123,12 +122,15 @@ class Recogniser:
         raises  AudioError for a file that cannot be used
         """
         stats = np.zeros((2, self.front_end["feats"]["feat_dim"] + 1))
-        for _, _, feats in self._windows(path):
-            stats += accumulate(feats)
+        for _, _, feats, heard in self._windows(path):
+            if heard:
+                stats += accumulate(feats)
         return stats
 
     def _windows(self, path):
-        """Yields a file's windows: samples, the first one that is in a frame, and features."""
+        """Yields a file's windows: samples, the first one that is in a frame, features, and whether
+        there is more than digital silence.
+        """
         name = Path(path).stem
         for number, samples in enumerate(windows(path, self.rate, self.channel)):
             before = time.process_time()
@@ -136,7 +138,7 @@ class Recogniser:
             # The noise of dither depends on the name, as in training on the utterance's id.
             feats = self.features.compute(f"{name}-{number}" if number else name, samples)
             self._spend("features", before)
-            yield samples, first, feats
+            yield samples, first, feats, len(feats) and np.abs(samples[first:]).max() > SILENT
 
     def _tried_out(self):
         """The FrontEnd; UserError unless with it and the network some noise becomes scores."""

@@ -10,8 +10,6 @@ import soxr
 
 from utils.data.audio import AudioError, open_sound, pick_channel
 
-SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf",
-            ".w64", ".rf64", ".sph", ".nist"}
 BLOCK = 10.0          # s that are read at once
 SHORTEST, LONGEST = 60.0, 120.0   # s of a window, but for a file's last
 PAUSE = 0.3           # s: a window ends in the middle of the quietest stretch of this length

@@ -18,6 +18,7 @@ e.g. steps/package/transcribe.py --format text,srt --out subtitles fr.zip talks 
 
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 try:
@@ -89,14 +90,15 @@ def check_options(args):
 
 def find_sound(paths):
     """[(file, its path as it is to be called)]; folders are searched, sorted."""
-    from steps.package.sound import SUFFIXES
+    from utils.data.audio import SOUND_SUFFIXES
     found = []
     for path in map(Path, paths):
         if os.path.isdir(path):  # noqa: PTH112 (a name that is too long is no error)
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES
-                            and p.is_file())
+            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SOUND_SUFFIXES
+                            and p.is_file() and not p.name.startswith("."))
             if not inside:
-                raise UserError(path, "has no sound files", f"of {', '.join(sorted(SUFFIXES))}")
+                raise UserError(path, "has no sound files",
+                                f"of {', '.join(sorted(SOUND_SUFFIXES))}")
             found += [(p, p.relative_to(path)) for p in inside]
         else:
             found.append((path, Path(path.name)))
@@ -106,12 +108,11 @@ def find_sound(paths):
 def names_of(found):
     """{name: file}: paths without suffix, or with it where several would be the same; files of
     the same name have their folder's before it."""
-    names = {}
-    for file, called in found:
-        short = called.with_suffix("").as_posix()
-        alike = [other for _, other in found if other.with_suffix("").as_posix() == short]
-        name = called.as_posix() if len(alike) > 1 else short
-        if alike.count(called) > 1:
+    names, short_of = {}, [called.with_suffix("").as_posix() for _, called in found]
+    alike, same = Counter(short_of), Counter(called for _, called in found)
+    for (file, called), short in zip(found, short_of, strict=True):
+        name = called.as_posix() if alike[short] > 1 else short
+        if same[called] > 1:
             name = f"{file.resolve().parent.name}_{short}"
         name = "_".join(name.split())
         while name in names:

@@ -46,6 +46,9 @@ def main(argv=None):
         print(f"{label} {error_line(Counts(*counts.sum(0).tolist()), name)}  {directory}")
     units, sums = sums_by(spks if args.unit == "speaker" else utts, np.hstack([
         a[:, 1:].sum(1, keepdims=True), b[:, 1:].sum(1, keepdims=True), a[:, :1]]))
+    if len(units) < 2:
+        raise UserError(args.a, f"has one {args.unit}, which cannot be resampled",
+                        "compare by utterance" if args.unit == "speaker" else "score more")
     result = paired_comparison(*sums.T, seed=args.seed, num_replicates=args.replicates)
     print(f"B - A {result['difference']:+.2f} points, 95 % interval {result['low']:+.2f} to "
           f"{result['high']:+.2f}; B is better with probability {result['better']:.4f}, "

@@ -12,6 +12,7 @@ from utils.step import (
     ROOT,
     Step,
     UserError,
+    archive_of,
     fingerprint,
     numbered,
     run_command,
@@ -76,6 +77,8 @@ def test_archives_of_kaldi_are_seen_to_change(tmp_path):
     archive, scp = tmp_path / "raw.ark", tmp_path / "feats.scp"
     archive.write_bytes(b"a")
     scp.write_text(f"utt1 {archive}:5\nutt2 {archive}:90[0:7]\nutt3 copy-feats x.ark - |\n")
+    assert archive_of("a b[1]/x.ark:12[0:7]") == ("a b[1]/x.ark", 12)
+    assert archive_of("a[1]:2/x.ark") == ("a[1]:2/x.ark", 0)
     before = fingerprint([scp])
     assert set(before) == {str(scp), str(archive)}
     archive.write_bytes(b"ab")

@@ -25,6 +25,8 @@ from utils.data import noise, reverb
 from utils.data.filters import COLOURS, Room, split_filters
 from utils.step import UserError, log
 
+SOUND_SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au",
+                  ".snd", ".w64", ".rf64", ".caf", ".sph", ".nist"}
 MAX_BROKEN = 0.05       # share of utterances that may be skipped
 MAX_OVERSHOOT = 0.5     # s that a segment may end after its recording, as in extract-segments
 MIN_RATE = 1000         # Hz, below which a header tells no truth

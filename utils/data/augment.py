@@ -3,7 +3,7 @@
 import random
 from pathlib import Path
 
-from utils.data.audio import audio_info
+from utils.data.audio import SOUND_SUFFIXES, audio_info
 from utils.data.filters import add_filter
 from utils.data.tables import read_table
 from utils.data.transform import all_tables, durations, rename
@@ -11,7 +11,6 @@ from utils.step import UserError
 
 # Of another sound these would be wrong; vad.scp, utt2num_frames and the like hold.
 MADE_AGAIN = ("feats.scp", "cmvn.scp")
-SOUND_FILES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 
 
 def copies(data, count, prefix, filter_of, include_original=False):
@@ -66,20 +65,20 @@ def sound_files(path):
     if not path.is_dir():
         raise UserError(path, "no such file or directory", "name a wav.scp, a data directory or "
                         "a folder of sound files")
-    return sorted(file for file in path.rglob("*") if file.suffix.lower() in SOUND_FILES)
+    return sorted(file for file in path.rglob("*") if file.suffix.lower() in SOUND_SUFFIXES)
 
 
 def sound_list(path):
     """{rxfilename: s} of a wav.scp, a data directory, or a folder of sound files, ordered by id"""
     files = sound_files(path)
-    named = files[0].suffix.lower() not in SOUND_FILES if files else False
+    named = files[0].suffix.lower() not in SOUND_SUFFIXES if files else False
     names = read_table(files[0]).values() if named else map(str, files)
     result = {}
     for name in names:
         count, rate, _ = audio_info(name)
         result[name] = count / rate
     if not result:
-        raise UserError(path, "has no sounds", f"expected a wav.scp, or {' '.join(SOUND_FILES)}")
+        raise UserError(path, "has no sounds", f"expected a wav.scp, or {' '.join(SOUND_SUFFIXES)}")
     return result
 
 

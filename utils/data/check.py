@@ -9,7 +9,7 @@ from utils.data.audio import MAX_OVERSHOOT, AudioError, audio_info, read_audio
 from utils.data.datadir import channel_number, invert, parse_segment, table_key
 from utils.data.filters import split_filters
 from utils.data.scan import scan_table
-from utils.step import UserError
+from utils.step import UserError, archive_of
 
 # Kaldi insists on the order and the ids of these; other utt2* and spk2* files get notes.
 STRICT = {"utt2spk", "spk2utt", "text", "wav.scp", "segments", "feats.scp", "cmvn.scp", "vad.scp",
@@ -143,7 +143,7 @@ def check_values(tables, problems):
     sizes = {}
     for name in ["feats.scp", "cmvn.scp", "vad.scp"]:
         for key, value in tables[name].table.items() if name in tables else ():
-            path, offset = archive(value)
+            path, offset = archive_of(value)
             if path and path not in sizes:
                 sizes[path] = Path(path).stat().st_size if Path(path).is_file() else -1
             if path and sizes[path] <= offset:
@@ -209,17 +209,6 @@ def _check_lengths(tables, seconds, problems):
         if expected is not None and abs(number(value) - expected) > 0.05 + 0.01 * expected:
             problems.add("durations", tables["utt2dur"].where(utt), f"{utt} lasts {value} s, its "
                          f"audio {expected:.3f} s", "run get_utt2dur.py")
-
-
-def archive(value):
-    """(path, offset) of `path:offset`, with or without a range in brackets; path None for a pipe"""
-    value = value.partition("[")[0].strip()
-    if value.endswith("|"):
-        return None, 0
-    path, _, offset = value.rpartition(":")
-    if path and offset.isascii() and offset.isdigit():
-        return path, int(offset)
-    return value, 0
 
 
 def number(text):

@@ -10,6 +10,10 @@ two of them has no cmvn there, which has to be computed again.
 e.g. utils/data/combine_data.py data/train_all data/fr/train data/en-scotland/train
 """
 
+import hashlib
+import json
+from pathlib import Path
+
 from utils.data.datadir import DataDir
 from utils.data.transform import (
     all_tables,
@@ -35,6 +39,8 @@ def main(argv=None):
     tables = combine(sources)
     with step.output(args.dest) as out:
         write_data(out, tables, args.src[0])
+        if "feats.scp" in tables:
+            _tell_all_contents(out / "feats.json", args.src)
         drop_stale(args.dest, tables)
     return step.finish(f"{args.dest}: {len(tables['utt2spk'])} utterances, "
                        f"{len(set(tables['utt2spk'].values()))} speakers")
@@ -85,6 +91,18 @@ def _same_features(sources):
         first = first or (path, config)
         if config != first[1]:
             raise UserError(path, f"other features than {first[0]}", "make them alike")
+
+
+def _tell_all_contents(path, sources):
+    """What feats.json says of the features' contents, of all the sources and not of the first."""
+    told = [Path(source) / "feats.json" for source in sources]
+    if not all(file.exists() for file in told):
+        return
+    configs = [read_json(file, "make the features again") for file in told]
+    contents = " ".join(config.get("content", "") for config in configs).encode()
+    path.write_text(json.dumps({
+        **configs[0], "content": hashlib.blake2b(contents, digest_size=12).hexdigest()},
+        indent=1) + "\n")
 
 
 if __name__ == "__main__":

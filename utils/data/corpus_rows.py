@@ -113,7 +113,9 @@ def _times(cells, thousandths):
             except ValueError:
                 raise ValueError(f"{role} is {cells[role]!r}, no time") from None
     if "start" not in values:
-        return None, None   # an end or a duration alone says nothing of where to cut
+        if "end" in values or ("start" in cells and values):
+            raise ValueError("no start, so it is not known where to cut")
+        return None, None   # the whole recording, of this duration if it is said
     start = values["start"]
     end = values.get("end", start + values["duration"] if "duration" in values else None)
     if end is not None and end <= start:

@@ -135,6 +135,9 @@ def guess_columns(table, recordings, given):
                     columns[role] = plain_names.index(name)
                     taken.add(columns[role])
                     break
+        if "start" not in columns and "end" in columns and "duration" in columns \
+                and plain_names[columns["end"]] == "offset":     # as NeMo calls it
+            columns["start"] = columns.pop("end")
     for role, guess in (("path", _most_paths), ("text", _most_text)):
         if role not in columns:
             free = [i for i in range(len(table.names)) if i not in taken]

@@ -4,10 +4,9 @@ import os
 import unicodedata
 from pathlib import Path
 
+from utils.data.audio import SOUND_SUFFIXES
 from utils.step import UserError
 
-SOUND = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd",
-         ".w64", ".rf64", ".caf", ".sph"}
 NOT_READ = {".m4a", ".wma", ".aac", ".webm", ".mp4", ".amr", ".3gp", ".mkv", ".mov", ".avi"}
 
 
@@ -27,9 +26,9 @@ class Recordings:
             for name in sorted(names):
                 path = Path(top) / name
                 suffix = path.suffix.lower()
-                if name.startswith(".") or suffix not in SOUND | NOT_READ:
+                if name.startswith(".") or suffix not in SOUND_SUFFIXES | NOT_READ:
                     continue
-                (self.paths if suffix in SOUND else self.not_read).append(path)
+                (self.paths if suffix in SOUND_SUFFIXES else self.not_read).append(path)
         self._folders = {_key(part) for path in self.paths
                          for part in path.relative_to(self.folder).parts[:-1]}
         for path in self.paths:
@@ -43,7 +42,7 @@ class Recordings:
                     "be read" if self.not_read else ""
             raise UserError(self.folder, f"no sound files{other}",
                             "convert them: ffmpeg -i IN OUT.wav" if other
-                            else f"expected {' '.join(sorted(SOUND)[:8])} ...")
+                            else f"expected {' '.join(sorted(SOUND_SUFFIXES)[:8])} ...")
 
     def find(self, name, beside=None):
         """(path, None), or (None, why not): by path, else by name, with its suffix or another.
@@ -55,10 +54,12 @@ class Recordings:
             return None, "no recording is named"
         for base in (self.folder, *([Path(beside)] if beside else [])):
             path = base / name
-            if path.suffix.lower() in SOUND and os.path.isfile(path):  # noqa: PTH113 (too long is no error)
+            if path.suffix.lower() in SOUND_SUFFIXES and os.path.isfile(path):  # noqa: PTH113 (too long is no error)
                 return _absolute(path), None
         wanted = _key(name).rsplit("/", 1)[-1]
-        stem = wanted.rsplit(".", 1)[0] if wanted.endswith(tuple(SOUND | NOT_READ)) else wanted
+        stem = wanted
+        if wanted.endswith(tuple(SOUND_SUFFIXES | NOT_READ)):
+            stem = wanted.rsplit(".", 1)[0]
         parts = [*_key(name).split("/")[:-1], stem]
         scores = {path: _alike(path, parts) + 0.5 * (_key(path.name) == wanted)
                   for path in self._stems.get(stem, [])}
@@ -74,7 +75,7 @@ class Recordings:
 
     def like(self, path):
         """As find, for a transcript in a file of its own: the sound beside it goes first."""
-        for suffix in sorted(SOUND):
+        for suffix in sorted(SOUND_SUFFIXES):
             for beside in (path.with_suffix(suffix), path.with_suffix(suffix.upper())):
                 if beside.is_file():
                     return _absolute(beside), None

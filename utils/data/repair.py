@@ -3,15 +3,16 @@
 `tables` is {file name: {key: value}}; every function changes it and tells a Removed what went.
 """
 
+import math
 import re
 import unicodedata
 from pathlib import Path
 
 from utils.data.audio import MAX_OVERSHOOT
-from utils.data.check import archive, number
+from utils.data.check import number
 from utils.data.datadir import channel_number, invert, parse_segment, table_key
 from utils.data.scan import CONTROL, ODD_SPACE
-from utils.step import UserError
+from utils.step import UserError, archive_of
 
 MAX_NOT_UTF8 = 0.05   # of a file's lines; more is an encoding to convert, not a few bad lines
 MADE_AGAIN = ("utt2dur", "utt2num_frames", "vad.scp", "cmvn.scp")   # better absent than incomplete
@@ -111,7 +112,7 @@ def repair_values(tables, removed):
         _drop_table(tables, "utt2dur", "bad durations", removed)
     sizes = {}
     for name in ["feats.scp", "vad.scp", "cmvn.scp"]:
-        for path, offset in map(archive, tables.get(name, {}).values()):
+        for path, offset in map(archive_of, tables.get(name, {}).values()):
             if path and path not in sizes:
                 sizes[path] = Path(path).stat().st_size if Path(path).is_file() else -1
             if path and sizes[path] <= offset:
@@ -138,11 +139,12 @@ def repair_lengths(tables, seconds, clip, removed):
         length = seconds.get(recording)
         if not length or (start < length and end <= length + 0.005):
             continue
-        if start < length and clip:
-            tables["segments"][utt] = f"{recording} {value.split()[1]} {length:.3f}"
+        clipped = math.floor(1000 * length + 1e-6) / 1000
+        if start < clipped and clip:
+            tables["segments"][utt] = f"{recording} {value.split()[1]} {clipped:.3f}"
             tables.get("utt2dur", {}).pop(utt, None)
             removed.add("segments clipped at the audio's end", utt)
-        elif start >= length or end > length + MAX_OVERSHOOT:
+        elif start >= clipped or end > length + MAX_OVERSHOOT:
             del tables["segments"][utt]
             removed.add("segments beyond the audio's end (kept if they begin before it, with "
                         "--clip)", utt)

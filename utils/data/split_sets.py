@@ -43,6 +43,9 @@ def main(argv=None):
     both = sorted(sets["dev"] & sets["test"])
     if both:
         raise UserError(args.test, f"{both[0]} is in {args.dev} as well", "take it out of one")
+    without = next((utt for utt in data.utts if utt not in data.text), None)
+    if without:
+        raise UserError(data.path / "text", f"has no {without}", "run utils/data/fix_data_dir.py")
     held_out = {data.text[utt] for utts in sets.values() for utt in utts}
     rest = [utt for utt in data.utts if utt not in exclude | sets["dev"] | sets["test"]]
     apart = [utt for utt in rest if args.sentences == "apart" and data.text[utt] in held_out]

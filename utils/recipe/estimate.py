@@ -17,7 +17,8 @@ from dataclasses import dataclass
 FEATURES, NNET_FEATURES, GMM = 8.0, 60.0, 400.0
 DECODE_GMM, DECODE_NNET, EPOCH = 2500.0, 500.0, 80.0
 FIXED = 100.0
-JOB_MEMORY, NETWORK_MEMORY = 0.7, 1.6      # GB
+JOB_MEMORY, NETWORK_MEMORY = 0.45, 1.6     # GB
+GMM_MEMORY = 0.17                          # GB an hour of all jobs: three copies of the features
 ENVIRONMENT = 2.7                          # GB of .venv
 DISK_MFCC, DISK_NNET, DISK_DECODE, DISK_SYSTEMS = 0.02, 0.18, 0.6, 0.15   # GB an hour
 
@@ -46,7 +47,7 @@ def estimate(train, held_out, epochs=None, networks=2, nj=2, cores=2):
     parts = {"starting": FIXED / 60 / jobs, "features": FEATURES * total / 60 / jobs,
              "GMMs": GMM * train / 60 / jobs, "decoding": DECODE_GMM * held_out / 60 / jobs}
     disk = DISK_MFCC * total + DISK_SYSTEMS * train + DISK_DECODE * held_out
-    memory = JOB_MEMORY * jobs
+    memory = JOB_MEMORY * jobs + GMM_MEMORY * train
     if epochs:
         parts["features"] += NNET_FEATURES * total / 60 / jobs
         parts["networks"] = networks * epochs * EPOCH * train / 60 / min(cores, 4)

@@ -97,6 +97,10 @@ def test_one_unit_of_each_layer_stays():
     pruner = NeuronPruner(model, "layer")
     _, left = pruner.cut(model, pruner.masks(0.99))
     assert set(map(tuple, left.values())) == {(1, 12), (1, 4)}
+    pruner = NeuronPruner(model, "global")
+    _, left = pruner.cut(model, pruner.masks(0.99))
+    assert all(stay >= 1 for stay, _ in left.values())
+    assert sum(stay for stay, _ in left.values()) == len(left)
 
 
 def test_layers_that_cannot_be_cut():

@@ -62,5 +62,12 @@ def test_a_place_no_word_can_be_surer_than_its_arcs():
             assert 0 <= confidence <= min(1.0, arcs[lattice.olabel == word].sum()) + 1e-4
 
 
+def test_ties_of_three_thirds():
+    # Rounded sums of thirds are no different distances: 9 is in the place of one word in each path.
+    third = 1 / 3
+    found = word_confidences(lattice_of({(1, 2): third, (9, 2): third, (1, 9): third}), [1, 2], 1.0)
+    assert np.allclose(found, 2 / 3, atol=1e-9)
+
+
 def test_no_words():
     assert len(word_confidences(lattice_of({(1,): 1.0}), [], 1.0)) == 0

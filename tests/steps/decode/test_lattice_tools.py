@@ -3,6 +3,7 @@
 import math
 import shutil
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from steps.decode.lattice import read_lattices
 from steps.decode.lattice_io import lattice_files
 from steps.decode.rescoring import LmScores
 from steps.decode.rescoring import rescore as rescore_lattice
+from steps.decode.word_list import WordList
 from tests.steps.decode.test_posteriors import all_paths, random_lattice
 from utils.data.tables import read_table
 from utils.lang import format_lm, train_ngram
@@ -149,10 +151,22 @@ def test_rescored_lattices_are_those_of_the_new_graph(system, tmp_path):
         words, _, costs = direct[utt].best_path(12)
         new_words, _, new_costs = rescored[utt].best_path(12)
         assert new_words == words
-        # A graph sums a word's probability with that of its way through the back-off.
+        # Of a word's own way and the one through the back-off a lattice keeps one, not always the
+        # cheaper.
         assert sum(new_costs) == pytest.approx(sum(costs), abs=1.0)
     scored = ArpaModel.read(system.arpa)
     assert scored.order == 2
+    lattice = next(iter(direct.values()))
+    word = lattice.best_path(12)[0][0]
+    symbols = WordList(system.graph).symbols
+    other = tmp_path / "other.arpa"
+    with other.open("w") as file:
+        for line in (tmp_path / "one.arpa").read_text().splitlines(keepends=True):
+            file.write(line.replace(f"\t{symbols[word]}", "\tother").replace("<unk>", "another"))
+    with pytest.raises(UserError, match=r"other.arpa: does not allow \S+, which is in the lattice"):
+        rescore.rescore_share(SimpleNamespace(
+            graph=system.graph, old=other, new=system.arpa, lm_scale=1.0, work=tmp_path, job=1),
+            [(1, next(iter(lattice_files(tmp_path / "decode_one"))))])
 
 
 def test_missing_files_are_named(system, tmp_path):

@@ -84,7 +84,8 @@ def test_silence_at_the_ends_is_trimmed(sound):
     assert len(compute(samples, trim_silence=40)) == 1 + (last - first - 400) // 160
     assert FrontEnd(config(trim_silence=40)).trim(samples + 0.1) == (first, last)
     assert FrontEnd(config()).trim(samples) == (0, len(samples))
-    assert FrontEnd(config(trim_silence=40)).trim(np.zeros(8000, np.float32)) == (0, 8000)
+    for samples in (np.zeros(8000, np.float32), np.full(8000, np.nan, np.float32)):
+        assert FrontEnd(config(trim_silence=40)).trim(samples) == (0, 8000)
 
 
 def test_pitch_of_a_voice():
@@ -119,6 +120,7 @@ def test_the_fingerprint_tells_of_the_features_only():
     ({"high_freq": 9000}, "filters would be from 20 Hz to 9000 Hz"),
     ({"low_freq": 5000, "high_freq": 4000}, "from 5000 Hz to 4000 Hz"),
     ({"num_ceps": 24}, "--num-ceps=24: is more than the 23"),
+    ({"trim_silence": -40}, "--trim-silence=-40: is below 0"),
     ({"fft_length": 256}, "--fft-length=256: is less than a frame's 400"),
     ({"num_mel_bins": 200}, "leaves filter 1 without an FFT bin")])
 def test_options_that_cannot_be(options, message):

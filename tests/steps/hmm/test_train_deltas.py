@@ -70,6 +70,12 @@ def test_alignments_of_other_data_are_an_error(speech, mono_ali, few, tmp_path):
     write_ali(tmp_path / "ali/ali.1.gz", [(data.utts[0], np.array([1, 2, 3]))])
     with pytest.raises(UserError, match=r"ali: no alignment is as long as its features in .*few"):
         train_deltas.main(command)
+    aligned = read_ali(mono_ali, set(data.utts))
+    write_ali(tmp_path / "ali/ali.1.gz", list(aligned.items())[:len(aligned) // 3])
+    lacking = len(data.utts) - len(aligned) // 3
+    with pytest.raises(UserError, match=rf"ali: has no alignment of .* of {lacking} of the "
+                                        rf"{len(data.utts)} utterances of .*few "):
+        train_deltas.main(command)
     assert not (tmp_path / "tri/final.mdl").exists()
 
 

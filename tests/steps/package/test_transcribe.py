@@ -283,6 +283,12 @@ def test_a_text_beside_the_sound_is_not_written_over(packed, tmp_path):
     assert (tmp_path / "out/talk.txt").is_file()
 
 
+def test_hidden_files_are_no_sound(packed, tmp_path):
+    for name in ("a.WAV", "b.aifc", "._a.wav", "notes.txt"):
+        (tmp_path / name).touch()
+    assert [str(called) for _, called in transcribe.find_sound([tmp_path])] == ["a.WAV", "b.aifc"]
+
+
 def test_no_sound_in_a_folder(packed, tmp_path):
     with pytest.raises(UserError, match="has no sound files"):
         transcribe.main([packed.zip, tmp_path])

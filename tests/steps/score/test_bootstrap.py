@@ -93,6 +93,19 @@ def test_compare_refuses_other_references(decodes, tmp_path):
         compare_wer.main([a, graph])
 
 
+def test_one_speaker_cannot_be_resampled(decodes, tmp_path):
+    _, _, a, b = decodes
+    for directory in (a, b):
+        table = directory / "scoring/utts.tsv"
+        head, *rows = (line.split("\t") for line in table.read_text().splitlines())
+        place = head.index("spk")
+        table.write_text("".join("\t".join(
+            [*row[:place], "one" if row is not head else row[place], *row[place + 1:]]) + "\n"
+            for row in [head, *rows]))
+    with pytest.raises(UserError, match="has one speaker, which cannot be resampled"):
+        compare_wer.main(["--unit", "speaker", a, b])
+
+
 def test_compare_refuses_characters_counted_otherwise(decodes):
     data, graph, a, b = decodes
     score_step.main(["--nj", "1", "--max-lmwt", "7", "--word-ins-penalty", "0.0", "--cer-spaces",

@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import pytest
@@ -62,7 +63,12 @@ def test_features_must_be_alike(tiny_copy, tmp_path):
         main([tmp_path / "all", train, test])
     (test / "feats.json").write_text('{"fingerprint": "0"}')
     assert main([tmp_path / "all", train, test]) == 0
-    assert (tmp_path / "all" / "feats.json").exists()
+    before = json.loads((tmp_path / "all" / "feats.json").read_text())
+    assert before["fingerprint"] == "0"
+    (test / "feats.json").write_text('{"fingerprint": "0", "content": "another sound"}')
+    assert main([tmp_path / "all", train, test]) == 0
+    after = json.loads((tmp_path / "all" / "feats.json").read_text())
+    assert after["fingerprint"] == "0" and after["content"] != before["content"]
 
 
 def test_what_is_no_copy_is_its_own_original(tiny_copy, tmp_path):

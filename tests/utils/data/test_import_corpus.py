@@ -58,6 +58,22 @@ def test_a_table_with_times(folder, tmp_path):
                              "ben-001-0000000": ("ben_001", 0.0, 0.6)}
 
 
+def test_a_row_without_a_start(folder, tmp_path, capsys):
+    path = write(tmp_path / "t.csv", "path,start,end,text", "ana-001,0,0.3,fasi",
+                 "ana-001,,0.6,mano", "ben-001,,,misa")
+    data = run(folder, "--table", path, "--max-bad", "0.9", "--speaker-from", "folder")
+    assert list(data.text.values()) == ["fasi", "misa"]        # ben-001 is whole
+    assert "t.csv:3: no start, so it is not known where to cut" in capsys.readouterr().err
+
+
+def test_a_table_with_offsets_and_durations(folder, tmp_path):
+    path = write(tmp_path / "t.csv", "audio,offset,duration,text", "ana-001,0.1,0.4,fasi",
+                 "ana-001,0.5,0.4,mano")
+    data = run(folder, "--table", path, "--speaker-from", "folder")
+    assert [(start, round(end, 3)) for _, start, end in data.segments.values()] == [
+        (0.1, 0.5), (0.5, 0.9)]
+
+
 def test_times_that_nearly_meet(folder, tmp_path):
     path = write(tmp_path / "t.csv", "path,start,end,text", "ana-001,0.101,0.5,fasi",
                  "ana-001,0.104,0.5,mano", "ben-001,0.1,0.5,misa", "ben-001,0.5001,0.5004,misa")
