@@ -89,9 +89,10 @@ def test_files_of_one_speaker_are_normalised_together(packed, decoded, tmp_path,
     together = by_decode(packed, dict.fromkeys(packed.wavs, "spk"), tmp_path)
     assert together != decoded
     (tmp_path / "broken.wav").write_text("no sound")
+    soundfile.write(tmp_path / "silent.wav", np.zeros(320000), 16000)   # of no speaker
     for jobs in ("1", "2"):
         rows, status = run(capsys, "--one-speaker", "--jobs", jobs, "--format", "ctm", packed.zip,
-                           tmp_path / "broken.wav", *packed.wavs.values())
+                           tmp_path / "broken.wav", tmp_path / "silent.wav", *packed.wavs.values())
         assert "1 of" in str(status)
         rows = [row.split() for row in rows]
         for utt, expected in together.items():
