@@ -10,6 +10,7 @@ out  <dir>/final.keras     float32 (batch, left + n * subsampling + right, feat_
      <dir>/config.json     architecture, sizes, context in frames, multiply-adds a second
      <dir>/priors          mean posterior of each pdf over training data
      <dir>/final.mdl tree phones.txt front_end.json
+     <dir>/held_out        the utterances that were held out, one a line
      <dir>/train.log.jsonl progress.png tensorboard/
      <dir>/checkpoints/    while it trains; a killed training goes on from there
 

@@ -238,7 +238,6 @@ class LanguageData:
         draw(out / "progress.png", rows, f"{config['arch']}, "
              f"{config['num_params'] / 1e6:.2f} million parameters")
 
-
     def write_held_out(self, out):
         """<out>/held_out: the utterances that were, one a line, for who trains the network on."""
         (out / HELD_OUT).write_text("".join(f"{utt}\n" for utt in self.valid_utts), "utf-8")
