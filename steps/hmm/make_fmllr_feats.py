@@ -85,8 +85,8 @@ def open_pipeline(args, data):
 
 def check_same_system(args):
     """UserError if the transforms were made with a system of another LDA, as far as is told."""
-    made_with = made_of(args.transforms, "final.mat")
-    if made_with.isdisjoint(fingerprint([Path(args.model) / "final.mat"]).values()) and made_with:
+    made_with, own = made_of(args.transforms, "final.mat"), Path(args.model) / "final.mat"
+    if made_with and made_with.isdisjoint(fingerprint([own]).values()):
         raise UserError(args.transforms, f"its transforms are of another system than {args.model}",
                         "name the system that aligned or decoded this data")
 
