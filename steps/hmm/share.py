@@ -1,8 +1,8 @@
 """One job's share of the training data, in memory, and what the training steps ask of it.
 
 The steps start one worker per job through utils/parallel/pool.py; each holds a Share and answers
-tasks: align, accumulate, and so on. Memory grows with the share, to three or four times its
-features (58 MB an hour of speech at 40 dimensions): with more hours, more jobs.
+tasks: align, accumulate, and so on. Memory grows with the share's features, 58 MB an hour of speech
+at 40 dimensions, twice that with fMLLR: with more hours, more jobs.
 """
 
 import functools
@@ -41,12 +41,14 @@ class Share:
     def set_pipeline(self, pipeline):
         """Load the features anew, e.g. through another LDA matrix."""
         self.pipeline = pipeline
+        self.base = self.feats = None      # these go before the new ones come
         parts = [pipeline.load(utt) for utt in self.utts]
         ends = np.cumsum([0] + [len(part) for part in parts])
         self.span = {utt: slice(a, b) for utt, a, b in
                      zip(self.utts, ends[:-1].tolist(), ends[1:].tolist(), strict=True)}
-        self.base = (np.concatenate(parts) if parts
-                     else np.zeros((0, pipeline.dim), np.float32))
+        self.base = np.empty((ends[-1], pipeline.dim), np.float32)
+        for number, span in enumerate(self.span.values()):
+            self.base[span], parts[number] = parts[number], None
         self.feats = self.base
         if self.transforms:
             self._apply_transforms()
@@ -122,18 +124,17 @@ class Share:
 
     def accumulate_two(self, model):
         """Posteriors from the adapted features, statistics from the unadapted ones."""
-        frames = self.frames()
-        return model.accumulate(self.feats[frames], self.pdfs(), self.base[frames])
+        return model.accumulate(self.aligned_feats(), self.pdfs(), self._aligned_of(self.base))
 
     def single_gaussian_stats(self, labels, num_labels):
         """Sums of frames by label int (num_frames,): occ, x, x2."""
-        feats = self.aligned_feats().astype(np.float64)
+        feats = self.aligned_feats()
         occ = np.bincount(labels, minlength=num_labels).astype(float)
         x, x2 = np.zeros((2, num_labels, feats.shape[1]))
         if len(feats):
             for label, rows in gmm.by_pdf(labels):
-                x[label] = feats[rows].sum(0)
-                x2[label] = (feats[rows] ** 2).sum(0)
+                mine = feats[rows].astype(np.float64)
+                x[label], x2[label] = mine.sum(0), (mine ** 2).sum(0)
         return {"occ": occ, "x": x, "x2": x2}
 
     def segment_stats(self, model, hmms):
@@ -174,14 +175,13 @@ class Share:
     def mllt_stats(self, model):
         """MlltStats of the aligned frames that are not silence."""
         stats = MlltStats.zeros(model.dim)
-        tids = self.aligned()
-        speech = ~self.silence[tids]
-        feats, pdfs = self.aligned_feats()[speech], self.transitions.tid2pdf[tids[speech]]
-        if len(feats):
-            for pdf, rows in gmm.by_pdf(pdfs):
-                span = slice(model.offsets[pdf], model.offsets[pdf + 1])
-                gamma, _ = gmm.responsibilities(model.component_log_likes(feats[rows], span))
-                stats.add(feats[rows], gamma, model.means[span], 1 / model.vars[span])
+        tids, feats = self.aligned(), self.aligned_feats()
+        speech = np.flatnonzero(~self.silence[tids])
+        if len(speech):
+            for pdf, rows in gmm.by_pdf(self.transitions.tid2pdf[tids[speech]]):
+                span, mine = slice(model.offsets[pdf], model.offsets[pdf + 1]), feats[speech[rows]]
+                gamma, _ = gmm.responsibilities(model.component_log_likes(mine, span))
+                stats.add(mine, gamma, model.means[span], 1 / model.vars[span])
         return stats
 
     def windows(self):
@@ -228,8 +228,12 @@ class Share:
                 self.feats[self.span[utt]] = apply_affine(self.base[self.span[utt]], transform)
 
     def aligned_feats(self):
-        """Features of all aligned frames, float32 (num_frames, dim)."""
-        return self.feats[self.frames()]
+        """Features of all aligned frames, float32 (num_frames, dim); not to be written into."""
+        return self._aligned_of(self.feats)
+
+    def _aligned_of(self, feats):
+        """The aligned frames of these features; no copy where all utterances are aligned."""
+        return feats if list(self.tids) == self.utts else feats[self.frames()]
 
 
 def _few_frames(lengths):
