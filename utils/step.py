@@ -166,9 +166,7 @@ class Step:
         work = directory / f".{self.name}.{os.getpid()}.tmp"
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            for stale in directory.glob(f".{self.name}.*.tmp"):
-                if not alive(stale.name.split(".")[-2]):
-                    shutil.rmtree(stale, ignore_errors=True)
+            remove_stale(directory, self.name)
             work.mkdir()
         except OSError as error:
             raise UserError(directory, f"cannot be written to, {error.strerror.lower()}") from None
@@ -336,10 +334,12 @@ def read_done(directory):
         return {}
 
 
-def made_of(directory, name):
-    """Fingerprints of the files called so that a directory was made of, as its .done tells."""
-    return {value for done in read_done(directory).values()
-            for path, value in done.get("inputs", {}).items() if Path(path).name == name}
+def made_of_another(directory, path):
+    """Whether .done tells that a directory was made of files called as this one, but not of it."""
+    told = {value for done in read_done(directory).values()
+            for other, value in done.get("inputs", {}).items()
+            if Path(other).name == Path(path).name}
+    return bool(told) and told.isdisjoint(fingerprint([path]).values())
 
 
 def write_atomic(path, data):
@@ -386,9 +386,12 @@ def _move(source, target):
         source.replace(target)
 
 
-def alive(pid):
-    """Whether a process runs, of a number as a file's name has it."""
-    return pid.isdigit() and Path(f"/proc/{pid}").exists()
+def remove_stale(directory, name):
+    """Remove the work directories .<name>.<pid>.tmp of processes that are no more."""
+    for stale in Path(directory).glob(f".{name}.*.tmp"):
+        pid = stale.name.split(".")[-2]
+        if not (pid.isdigit() and Path(f"/proc/{pid}").exists()):
+            shutil.rmtree(stale, ignore_errors=True)
 
 
 def _short(path):

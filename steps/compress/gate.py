@@ -26,12 +26,12 @@ from utils.option_types import zero_or_more
 from utils.step import (
     ROOT,
     UserError,
-    alive,
     fingerprint,
     key_of,
     log,
     positive,
     read_done,
+    remove_stale,
     run_command,
 )
 
@@ -136,9 +136,7 @@ def candidate(step, inputs, make):
             log(f"{path}: was made before, and is used as it is")
             return made["about"]
     work = path.with_name(f".candidate.{os.getpid()}.tmp")
-    for stale in path.parent.glob(".candidate.*.tmp"):
-        if not alive(stale.name.split(".")[-2]):
-            shutil.rmtree(stale, ignore_errors=True)
+    remove_stale(path.parent, "candidate")
     work.mkdir(parents=True)
     try:
         about = _delivered(step, inputs, work) or make(work)

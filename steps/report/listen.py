@@ -83,8 +83,7 @@ def _read_sound(decoding, heard):
         raise UserError(decoding.options.get("data", decoding.path), "no such data directory")
     data = DataDir(decoding.data)
     data.require("wav.scp")
-    for utt, samples, rate in for_each_utt(data, list(heard), channel="mix",
-                                             limit=len(heard)):
+    for utt, samples, rate in for_each_utt(data, list(heard), channel="mix", limit=len(heard)):
         heard[utt].samples, heard[utt].rate = samples, rate
     if any(one.samples is None for one in heard.values()):
         raise UserError(data.path / "wav.scp", "some recordings cannot be read")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.step import UserError, fingerprint, made_of
+from utils.step import UserError, made_of_another
 
 FILE = "pdf_map.npz"
 MERGE_AFTER = 1000     # utterances, whose windows wait in memory
@@ -183,9 +183,8 @@ def write_pdf_map(directory, matrix):
 def check_map(directory, target, source):
     """UserError if map_phones.py tells that its map is of other trees than two model directories'.
     """
-    trees = made_of(directory, "tree")
     for side, model in (("target", target), ("source", source)):
-        if trees and trees.isdisjoint(fingerprint([Path(model) / "tree"]).values()):
+        if made_of_another(directory, Path(model) / "tree"):
             raise UserError(directory, f"maps pdfs of other trees than that of {model}",
                             f"make it for this {side}: steps/transfer/map_phones.py")
 
