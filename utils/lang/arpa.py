@@ -9,7 +9,6 @@ Level n of a model is a table of its n-grams, sorted: each is the row of its his
 n - 1 words) in level n - 1, and its last word. So a whole text is looked up with searchsorted.
 """
 
-import gzip
 import math
 import os
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+
+from utils.gzip_file import gzip_writer
 
 NEVER = -99.0   # the log10 probability of <s>, as in SRILM and Kaldi
 
@@ -210,13 +211,9 @@ class ArpaModel:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
-            with temporary.open("wb") as raw:
-                if path.suffix == ".gz":
-                    # No time stamp, so that the same model gives the same file.
-                    with gzip.GzipFile("", "wb", 5, raw, mtime=0) as file:
-                        self._write(file)
-                else:
-                    self._write(raw)
+            with (gzip_writer(temporary, 5) if path.suffix == ".gz"
+                  else temporary.open("wb")) as file:
+                self._write(file)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -14,12 +14,12 @@ of each history's probabilities is reported: 1 to 1 if nothing was dropped.
 e.g. utils/lang/format_lm.py data/lang data/lm/3gram.arpa.gz data/lang_test
 """
 
-import gzip
 import shutil
 from pathlib import Path
 
 import numpy as np
 
+from utils.gzip_file import gzip_writer
 from utils.lang.arpa import ArpaModel
 from utils.lang.grammar import arpa_to_fst, history_mass, without_words
 from utils.lang.langdir import read_symbols
@@ -97,8 +97,7 @@ def _keep_arpa(arpa, target):
     if Path(arpa).suffix == ".gz":
         shutil.copyfile(arpa, target)
         return
-    with Path(arpa).open("rb") as source, target.open("wb") as raw, \
-            gzip.GzipFile("", "wb", 5, raw, mtime=0) as packed:
+    with Path(arpa).open("rb") as source, gzip_writer(target, 5) as packed:
         shutil.copyfileobj(source, packed, 1 << 20)
 
 
