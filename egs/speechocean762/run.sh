@@ -131,8 +131,10 @@ if begin 9 "networks on the alignments of tri3b"; then
         steps/nnet/train_mmi.py --config "$conf/mmi.conf" --seed "$seed" "$data/joined/train" \
           "$exp/tri3b_sp_ali" "$exp/nnet/${network%_mmi}/$seed" "$exp/nnet/$network/$seed"
       else
-        steps/nnet/train.py --config "$conf/nnet.conf" --arch "$network" --seed "$seed" \
-          "$data/joined/train" "$exp/tri3b_sp_ali" "$exp/nnet/$network/$seed"
+        sizes=""
+        if [[ $network == cnn ]]; then sizes=beside=40; fi   # adapted features are no bands
+        steps/nnet/train.py --config "$conf/nnet.conf" --arch "$network" --sizes "$sizes" \
+          --seed "$seed" "$data/joined/train" "$exp/tri3b_sp_ali" "$exp/nnet/$network/$seed"
       fi
     done
   done

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from steps.decode.determinize import after_next_word, costs_ahead
+
 
 class Hypothesis(NamedTuple):
     """words, tids: lists of ids; graph and acoustic costs of its best path, unscaled."""
@@ -27,27 +29,22 @@ def nbest(lattice, count, lmwt=1.0, wip=0.0):
         return []
     arc_costs, final_costs = lattice.costs(lmwt, wip)
     first = np.searchsorted(lattice.src, np.arange(lattice.num_states + 1))
-    ahead = _costs_ahead(lattice.src, lattice.dst, arc_costs, final_costs)
+    ahead = costs_ahead(lattice.src, lattice.dst, arc_costs, final_costs)
     if not np.isfinite(ahead[0]):
         return []
     # (estimated total, tie-break, words, states, costs); states is None for a whole sentence
     queue = [(ahead[0], 0, (), np.zeros(1, np.int64), np.zeros(1))]
-    found, pushed = [], 1
+    found, pushed, reached = [], 1, np.full(lattice.num_states, np.inf)
     while queue and len(found) < count:
         _, _, words, states, costs = heapq.heappop(queue)
         if states is None:
             found.append(_hypothesis(lattice, words, arc_costs, final_costs))
             continue
-        end, word, dst, cost = _after_next_word(states, costs, first, lattice.dst, lattice.olabel,
-                                                arc_costs, final_costs)
+        end, word, dst, cost = after_next_word(states, costs, np.inf, reached, first, lattice.dst,
+                                               lattice.olabel, arc_costs, final_costs, ahead)
         if np.isfinite(end):
             heapq.heappush(queue, (end, pushed, words, None, None))
             pushed += 1
-        order = np.lexsort((cost, dst, word))
-        word, dst, cost = word[order], dst[order], cost[order]
-        new = np.ones(len(word), bool)
-        new[1:] = (word[1:] != word[:-1]) | (dst[1:] != dst[:-1])
-        word, dst, cost = word[new], dst[new], cost[new]
         starts = np.flatnonzero(np.diff(word, prepend=-1))
         for begin, stop in zip(starts, np.append(starts, len(word))[1:], strict=True):
             part = slice(begin, stop)
@@ -75,49 +72,6 @@ def _hypothesis(lattice, words, arc_costs, final_costs):
     graph = lattice.graph_cost[arcs].sum(dtype=np.float64) + lattice.final_graph_cost[last]
     acoustic = lattice.acoustic_cost[arcs].sum(dtype=np.float64) + lattice.final_acoustic_cost[last]
     return Hypothesis(list(words), tids[tids > 0].tolist(), float(graph), float(acoustic))
-
-
-@numba.njit(cache=True)
-def _costs_ahead(src, dst, arc_costs, final_costs):
-    """The least cost from each state to an end."""
-    ahead = final_costs.copy()
-    for a in range(len(src) - 1, -1, -1):
-        ahead[src[a]] = min(ahead[src[a]], arc_costs[a] + ahead[dst[a]])
-    return ahead
-
-
-@numba.njit(cache=True)
-def _after_next_word(states, costs, first, dst, olabel, arc_costs, final_costs):
-    """From states at costs, over arcs without words: the cost of ending here, and for each arc
-    with a word its word, where it leads and at what cost.
-    """
-    num_states = len(final_costs)
-    begin = states.min()
-    cost = np.full(num_states - begin, np.inf)
-    for i in range(len(states)):
-        cost[states[i] - begin] = min(cost[states[i] - begin], costs[i])
-    end = np.inf
-    arcs = np.empty(len(dst) - first[begin], np.int64)
-    count = 0
-    for s in range(begin, num_states):
-        here = cost[s - begin]
-        if here == np.inf:
-            continue
-        end = min(end, here + final_costs[s])
-        for a in range(first[s], first[s + 1]):
-            if olabel[a]:
-                arcs[count] = a
-                count += 1
-            elif here + arc_costs[a] < cost[dst[a] - begin]:
-                cost[dst[a] - begin] = here + arc_costs[a]
-    word, to, total = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count)
-    s = begin
-    for i in range(count):
-        a = arcs[i]
-        while a >= first[s + 1]:
-            s += 1
-        word[i], to[i], total[i] = olabel[a], dst[a], cost[s - begin] + arc_costs[a]
-    return end, word, to, total
 
 
 @numba.njit(cache=True)

@@ -7,15 +7,13 @@ import numba
 import numpy as np
 
 
-def arc_posteriors(lattice, acwt, lm_scale=1.0, wip=0.0):
+def arc_posteriors(lattice, acwt, lm_scale=1.0):
     """Posterior of each arc, and of each state as the last.
 
     acwt, lm_scale  scales of acoustic and graph costs
-    wip             cost of each word beside them
     returns         float64 (num_arcs,), float64 (num_states,), total log-probability
     """
-    costs = (lm_scale * lattice.graph_cost.astype(np.float64) + acwt * lattice.acoustic_cost
-             + wip * (lattice.olabel > 0))
+    costs = lm_scale * lattice.graph_cost.astype(np.float64) + acwt * lattice.acoustic_cost
     final = (lm_scale * lattice.final_graph_cost.astype(np.float64)
              + acwt * lattice.final_acoustic_cost)
     if not lattice.num_states:

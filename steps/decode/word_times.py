@@ -9,7 +9,7 @@ def timed_words(lattice, lmwt, wip, transitions, lang):
     returns  [(word, first frame, end frame, confidence)]; whether the frames are those of the
              words' phones, and not only where the lattice's arcs have the words
     """
-    from steps.decode.confidence import word_confidences
+    from steps.decode.mbr import word_confidences
     arcs, _ = lattice.best_arcs(lmwt, wip)
     words = [w for w in lattice.olabel[arcs].tolist() if w]
     tids = [t for t in lattice.ilabel[arcs].tolist() if t]
@@ -17,7 +17,7 @@ def timed_words(lattice, lmwt, wip, transitions, lang):
     aligned = segments is not None
     if not aligned:
         segments = label_segments(lattice, arcs)
-    confidences = word_confidences(lattice, words, 1.0 / lmwt, wip=wip)
+    confidences = word_confidences(lattice, words, lmwt, wip)
     return [(*segment, float(confidence))
             for segment, confidence in zip(segments, confidences, strict=True)], aligned
 

@@ -106,6 +106,8 @@ def _read_words(decoding, heard):
     lang, words = LangDir(graph), WordList(graph)
     transitions = read_transitions(model / "final.mdl")
     shift = frame_shift(model)
+    if decoding.summary.get("mbr"):
+        return                             # such words need no path, so that nothing tells when
     setting = float(decoding.summary["lmwt"]), float(decoding.summary["wip"])
     left = set(heard)
     for path in lattice_files(decoding.path):

@@ -1,4 +1,4 @@
-"""Words to be scored: best paths of lattices, joined subwords, words replaced or left out."""
+"""Words to be scored: those of lattices, subwords joined, words replaced or left out."""
 
 import json
 import unicodedata
@@ -10,21 +10,24 @@ from utils.lang.lexicon import split_fields
 from utils.step import UserError
 
 
-def write_best_paths(lattice_files, settings, path):
+def write_words(lattice_files, settings, path, mbr=False):
     """Write a line of JSON for each lattice: [utt, [[word ids] of each setting]].
 
     settings   [(LM weight, word insertion penalty)]
+    mbr        those of minimum Bayes risk, and not the best path's
     """
     from steps.decode.lattice import read_lattices
+    from steps.decode.mbr import least_risk
     with Path(path).open("w", encoding="utf-8") as file:
         for lattices in lattice_files:
             for utt, lattice in read_lattices(lattices):
-                paths = [lattice.best_path(float(lmwt), float(wip))[0] for lmwt, wip in settings]
-                file.write(json.dumps([utt, paths]) + "\n")
+                words = [least_risk(lattice, *setting) if mbr else lattice.best_path(*setting)[0]
+                         for setting in [(float(lmwt), float(wip)) for lmwt, wip in settings]]
+                file.write(json.dumps([utt, words]) + "\n")
 
 
-def read_best_paths(paths, settings, graph, mapping):
-    """{setting: {utt: words}} of write_best_paths' files.
+def read_words(paths, settings, graph, mapping):
+    """{setting: {utt: words}} of write_words' files.
 
     graph     directory with words.txt; with bpe.model its words are subwords, to be joined
     mapping   of read_filter

@@ -24,12 +24,7 @@ import shutil
 from functools import cache
 from pathlib import Path
 
-from steps.score.hypotheses import (
-    read_best_paths,
-    read_filter,
-    read_references,
-    write_best_paths,
-)
+from steps.score.hypotheses import read_filter, read_references, read_words, write_words
 from steps.score.report import Scored, best_lines, report_text, summarise, write_scoring
 from steps.score.wer import (
     characters,
@@ -37,8 +32,10 @@ from steps.score.wer import (
     count,
     error_line,
     read_errors,
+    read_summary,
     report,
 )
+from utils.option_types import yes_or_no
 from utils.step import Step, UserError, log, share
 
 GROUPS = ["utt2accent", "spk2gender"]   # scored apart wherever a data directory has them
@@ -53,6 +50,9 @@ def main(argv=None):
     step.add("--max-lmwt", type=int, default=17, help="highest LM weight (default 17)")
     step.add("--word-ins-penalty", default="0.0,0.5,1.0",
              help="word insertion penalties, with commas (default 0.0,0.5,1.0)")
+    step.add("--mbr", type=yes_or_no, default=False,
+             help="of each lattice the words of which the fewest are expected to be wrong (minimum "
+                  "Bayes risk), and not its best path; on <--dev> as well (default false)")
     step.add("--filter", default="", help="file of words to leave out or to replace, in reference "
              "and hypothesis: `word [word ...]` a line")
     step.add("--group", action="append", default=[],
@@ -67,8 +67,8 @@ def main(argv=None):
     from steps.decode.lattice_io import lattice_files
     lattices = lattice_files(args.decode)
     if step.is_job:
-        write_best_paths(share(lattices, args.job, args.nj), settings,
-                         Path(args.work) / f"hyps.{args.job}")
+        write_words(share(lattices, args.job, args.nj), settings,
+                    Path(args.work) / f"hyps.{args.job}", args.mbr)
         return 0
     groups = args.group or [name for name in GROUPS if (Path(args.data) / name).is_file()]
     dev_files = [Path(args.dev) / f"{name}_{lmwt}_{wip}" for name in ["wer", "cer"]
@@ -80,6 +80,7 @@ def main(argv=None):
 
     mapping = read_filter(args.filter)
     refs, utt2spk = read_references(args.data, mapping)
+    check_dev(args)
     on_dev = {name: dev_errors(args.dev, name, settings) for name in ["wer", "cer"]}
     with step.output(args.decode) as out:
         work = out / "hyps"
@@ -87,11 +88,11 @@ def main(argv=None):
         size = sum(path.stat().st_size for path in lattices)
         num_jobs = min(step.num_jobs(len(lattices), "lattice archives"), 1 + size // JOB_BYTES)
         if num_jobs == 1:
-            write_best_paths(lattices, settings, work / "hyps.1")
+            write_words(lattices, settings, work / "hyps.1", args.mbr)
         else:
             step.run_jobs(num_jobs, f"{args.decode}/log", work)
-        texts = read_best_paths([work / f"hyps.{job}" for job in range(1, num_jobs + 1)],
-                                settings, args.graph, mapping)
+        texts = read_words([work / f"hyps.{job}" for job in range(1, num_jobs + 1)],
+                           settings, args.graph, mapping)
         shutil.rmtree(work)
         scored = count_settings(refs, texts,
                                 characters_and_spaces if args.cer_spaces else characters)
@@ -106,6 +107,7 @@ def main(argv=None):
         best = scored[chosen[0]]
         summary = summarise(best, scored[chosen[-1]], args.dev or args.decode, refs, utt2spk,
                             args.seed)
+        summary["mbr"] = args.mbr
         write_scoring(out / "scoring", args.data, refs, utt2spk, best, summary,
                       report_text(summary, best, args.decode, lines), groups, args.seed)
     if not args.dev:
@@ -152,6 +154,14 @@ def count_settings(refs, texts, split):
         scored[setting] = Scored(setting, hyps, *(
             {utt: pair[i] for utt, pair in both.items()} for i in range(2)))
     return scored
+
+
+def check_dev(args):
+    """UserError if --dev was scored with another --mbr."""
+    scored = args.dev and (Path(args.dev) / "scoring/summary.json").is_file()
+    if scored and read_summary(args.dev).get("mbr", False) != args.mbr:
+        raise UserError(args.dev, f"was not scored with --mbr {str(args.mbr).lower()}",
+                        "score the development set in the same way")
 
 
 def dev_errors(dev, name, settings):

@@ -3,8 +3,10 @@ import re
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 
+from steps.decode.lattice import Lattice
 from steps.score import score
 from steps.score.details import read_utt_table
 from steps.score.report import choose
@@ -114,6 +116,24 @@ def test_dev_chooses(setup, tmp_path, capsys):
     assert lines == capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"%WER 66.67 [ 4 / 6, 1 ins, 2 del, 1 sub ]  {decode}  95 % ")
     assert "(Kaldi's way) 50.00" in lines[0]
+
+
+def test_mbr_takes_the_words_of_least_risk(tmp_path):
+    data = make_data(tmp_path / "data", {"ann-1": "go yes"})
+    graph = make_graph(tmp_path / "graph")
+    # "yes yes" is the likeliest of three; each place has a likelier word of its own.
+    arcs = [(0, 1, 1, 1, 0, 0), (0, 2, 1, 3, 0, 0), (0, 3, 1, 3, 0, 0),
+            (1, 4, 1, 1, -np.log(0.4), 0), (2, 4, 1, 1, -np.log(0.3), 0),
+            (3, 4, 1, 2, -np.log(0.3), 0)]
+    final = [np.inf] * 4 + [0]
+    decode = make_decode(tmp_path / "tri/decode", [
+        {"ann-1": Lattice(*zip(*arcs, strict=True), final, final)}])
+    score.main([*SMALL, data, graph, decode])
+    assert "ann-1 yes yes\n" in (decode / "scoring/hyp.txt").read_text()
+    score.main([*SMALL, "--mbr", "true", data, graph, decode])
+    assert "ann-1 go yes\n" in (decode / "scoring/hyp.txt").read_text()
+    with pytest.raises(UserError, match="was not scored with --mbr false"):
+        score.main([*SMALL, "--dev", decode, data, graph, decode])
 
 
 def test_two_jobs_agree_with_one(setup, monkeypatch):

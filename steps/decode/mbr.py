@@ -1,0 +1,174 @@
+"""Minimum Bayes risk: the words of which the fewest are expected to be wrong, and how sure each is.
+
+All sentences of a lattice are aligned with a hypothesis by edit distance. A word's confidence is
+the posterior of the sentences that have this word at its place; where another word, or none, has a
+higher posterior there, it is the better one, until no place changes (Xu, Povey, Mangu and Zhu
+2011, "Minimum Bayes risk decoding and system combination based on a recursion for edit distance",
+figures 4 and 5; Kaldi's lattice-mbr-decode).
+"""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from steps.decode.determinize import determinize
+from steps.decode.posteriors import arc_posteriors
+
+DELTA = 1e-5       # a little against insertions, so that ties go to the word
+ROUNDING = 1e-9    # distances that differ by less are the same
+MAX_ROUNDS = 50    # risk falls in each round, and the second or third is the last as a rule
+
+
+class Sentences(NamedTuple):
+    """The sentences of a lattice, each once, as arcs of an acceptor with one state at the end.
+
+    src, dst     int32 (num_arcs,), states; 0 the first, num_states - 1 the last
+    word         int64 (num_arcs,), place in ids
+    posterior    float64 (num_arcs,)
+    ids          int32 (num_words,), word ids, sorted; 0, no word, is the first
+    """
+
+    src: np.ndarray
+    dst: np.ndarray
+    word: np.ndarray
+    posterior: np.ndarray
+    num_states: int
+    ids: np.ndarray
+
+
+def word_confidences(lattice, words, lmwt=1.0, wip=0.0):
+    """Confidence of each word of a hypothesis, float64 (num_words,), 0 to 1.
+
+    words      word ids, e.g. the best path's
+    lmwt, wip  LM weight and cost of each word, as of the best path
+    """
+    if not lattice.num_states or not len(words):
+        return np.zeros(len(words))
+    sentences = _sentences(lattice, lmwt, wip)
+    gamma, _ = _at_places(sentences, words)
+    place = np.searchsorted(sentences.ids, words)
+    known = sentences.ids[np.minimum(place, len(sentences.ids) - 1)] == words
+    found = gamma[np.arange(1, len(gamma), 2), np.where(known, place, 0)]
+    return np.clip(np.where(known, found, 0.0), 0.0, 1.0)
+
+
+def least_risk(lattice, lmwt=1.0, wip=0.0):
+    """The words with the least expected edit distance to what was said, as the lattice has it.
+
+    The search begins with the best path and goes down from there, to a minimum nearby.
+
+    lmwt, wip  as of word_confidences()
+    returns    word ids, a list
+    """
+    words = lattice.best_path(lmwt, wip)[0]
+    if not lattice.num_states:
+        return words
+    sentences = _sentences(lattice, lmwt, wip)
+    gamma, least = _at_places(sentences, words)
+    for _ in range(MAX_ROUNDS):
+        better = sentences.ids[gamma.argmax(1)]
+        better = better[better > 0].tolist()
+        gamma, risk = _at_places(sentences, better)
+        if risk > least - ROUNDING:
+            break
+        words, least = better, risk
+    return words
+
+
+def _sentences(lattice, lmwt, wip):
+    lattice = determinize(lattice, lmwt, wip)
+    posteriors, finals, _ = arc_posteriors(lattice, 1.0)
+    ends = np.flatnonzero(finals > 0)
+    src = np.concatenate([lattice.src, ends]).astype(np.int32)
+    dst = np.concatenate([lattice.dst, np.full(len(ends), lattice.num_states)]).astype(np.int32)
+    words = np.concatenate([lattice.olabel, np.zeros(len(ends), np.int32)])
+    posteriors = np.concatenate([posteriors, finals[ends]])
+    keep = posteriors > 0
+    ids, place = np.unique(np.append(words[keep], np.int32(0)), return_inverse=True)
+    return Sentences(src[keep], dst[keep], place[:-1], posteriors[keep], lattice.num_states + 1,
+                     ids)
+
+
+def _at_places(sentences, words):
+    """Posteriors of words at the places of a hypothesis, and its expected edit distance.
+
+    Between the words stand places without one, so that what is inserted there takes no word's.
+
+    returns  float64 (2 * num_words + 1, number of ids), float
+    """
+    places = np.zeros(2 * len(words) + 1, np.int64)
+    place = np.searchsorted(sentences.ids, words)
+    known = sentences.ids[np.minimum(place, len(sentences.ids) - 1)] == words
+    places[1::2] = np.where(known, place, len(sentences.ids))    # beyond: none of theirs
+    return _gamma(sentences.src, sentences.dst, sentences.word, sentences.posterior,
+                  sentences.num_states, places, len(sentences.ids))
+
+
+@numba.njit(cache=True)
+def _loss(a, b):
+    return 0.0 if a == b else 1.0
+
+
+@numba.njit(cache=True)
+def _align_arc(word, places, before, distance, choice):
+    """Expected edit distance of all paths up to and with an arc, to each prefix of the places.
+
+    before    that of the arc's source;  distance, choice  filled: float (num_places + 1,) and
+              1 for word against place, 2 for the word inserted, 3 for the place left out
+    """
+    insertion = 0.0 if word == 0 else 1.0 + DELTA
+    distance[0] = before[0] + insertion
+    choice[0] = 2
+    for q in range(1, len(places) + 1):
+        together = before[q - 1] + _loss(word, places[q - 1])
+        inserted = before[q] + insertion
+        left_out = distance[q - 1] + _loss(0, places[q - 1])
+        if together <= inserted + ROUNDING and together <= left_out + ROUNDING:
+            distance[q], choice[q] = together, 1
+        elif inserted <= left_out + ROUNDING:
+            distance[q], choice[q] = inserted, 2
+        else:
+            distance[q], choice[q] = left_out, 3
+
+
+@numba.njit(cache=True)
+def _gamma(src, dst, word, posterior, num_states, places, num_words):
+    """As _at_places(), with words and places by their place in ids."""
+    count = len(places)
+    occupied = np.zeros(num_states)   # posterior of passing through each state
+    occupied[0] = 1.0
+    for a in range(len(src)):
+        occupied[dst[a]] += posterior[a]
+    ahead = np.zeros((num_states, count + 1))
+    for q in range(count):
+        ahead[0, q + 1] = ahead[0, q] + _loss(0, places[q])
+    distance, choice = np.empty(count + 1), np.empty(count + 1, np.int8)
+    for a in range(len(src)):
+        _align_arc(word[a], places, ahead[src[a]], distance, choice)
+        share = posterior[a] / occupied[dst[a]]
+        for q in range(count + 1):
+            ahead[dst[a], q] += share * distance[q]
+    behind = np.zeros((num_states, count + 1))
+    behind[num_states - 1, count] = 1.0
+    gamma = np.zeros((count, num_words))
+    passed = np.empty(count + 1)
+    for a in range(len(src) - 1, -1, -1):
+        _align_arc(word[a], places, ahead[src[a]], distance, choice)
+        share = posterior[a] / occupied[dst[a]]
+        for q in range(count + 1):
+            passed[q] = share * behind[dst[a], q]
+        for q in range(count, -1, -1):
+            if choice[q] == 1:
+                behind[src[a], q - 1] += passed[q]
+                gamma[q - 1, word[a]] += passed[q]
+            elif choice[q] == 2:
+                behind[src[a], q] += passed[q]
+            else:
+                passed[q - 1] += passed[q]
+                gamma[q - 1, 0] += passed[q]
+    left_out = 0.0                    # before the first word
+    for q in range(count, 0, -1):
+        left_out += behind[0, q]
+        gamma[q - 1, 0] += left_out
+    return gamma, ahead[num_states - 1, count]
