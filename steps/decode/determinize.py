@@ -1,4 +1,4 @@
-"""A lattice as an acceptor of words that has each word sequence once, with its best path's cost.
+"""A lattice as an acceptor of words that has each word sequence once, with its best path's costs.
 
 In a lattice of the decoder a word sequence has as many paths as its words have boundaries, so that
 sums over paths count a sequence of many words more often than one of few. Sums over sequences, for
@@ -7,6 +7,7 @@ lattices in the WFST framework").
 """
 
 from heapq import heappop, heappush
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -18,30 +19,53 @@ MAX_ARCS = 100_000   # the best ones, where there are more
 EXACT = 1 / 1024     # nats; differences of this size keep no two states apart, as in Kaldi
 
 
-def determinize(lattice, lmwt=1.0, wip=0.0, beam=BEAM, max_arcs=MAX_ARCS):
-    """The word sequences of a lattice at an LM weight, each on one path.
+class Scored(NamedTuple):
+    """A lattice at an LM weight, as float64 costs: first arcs of states; arcs; final states.
 
-    lmwt, wip   costs are graph + acoustic / lmwt + wip a word, of a sequence's best path
+    ahead    the least cost from each state to an end
+    """
+
+    first: np.ndarray
+    dst: np.ndarray
+    olabel: np.ndarray
+    cost: np.ndarray
+    acoustic: np.ndarray
+    final: np.ndarray
+    final_acoustic: np.ndarray
+    ahead: np.ndarray
+
+
+def scored(lattice, lmwt, wip):
+    """The Scored of a lattice that has states."""
+    cost, final = lattice.costs(lmwt, wip)
+    return Scored(np.searchsorted(lattice.src, np.arange(lattice.num_states + 1)), lattice.dst,
+                  lattice.olabel, cost, lattice.acoustic_cost.astype(np.float64), final,
+                  lattice.final_acoustic_cost.astype(np.float64),
+                  _costs_ahead(lattice.src, lattice.dst, cost, final))
+
+
+def determinize(lattice, lmwt=1.0, wip=0.0, beam=BEAM, max_arcs=MAX_ARCS):
+    """The word sequences of a lattice, each with the costs of its best path at an LM weight.
+
+    lmwt, wip   paths are compared by graph + acoustic / lmwt + wip a word
     beam        sequences within it of the best one are all kept
-    returns     Lattice without transition-ids, a word on every arc; costs are all in graph_cost,
-                which has the scale of lmwt
+    returns     Lattice without transition-ids and without the penalties; each arc has a word
     """
     if not lattice.num_states:
         return lattice
-    arc_costs, final_costs = lattice.costs(lmwt, wip)
-    ahead = costs_ahead(lattice.src, lattice.dst, arc_costs, final_costs)
-    if not np.isfinite(ahead[0]):
+    one = scored(lattice, lmwt, wip)
+    if not np.isfinite(one.ahead[0]):
         return Lattice(*([[]] * 8))
-    first = np.searchsorted(lattice.src, np.arange(lattice.num_states + 1))
-    src, dst, word, cost, final = _subsets(first, lattice.dst, lattice.olabel, arc_costs,
-                                           final_costs, ahead, beam, max_arcs)
-    zeros, none = np.zeros(len(src)), np.where(np.isfinite(final), 0.0, np.inf)
-    return trim(from_fst(0, src, dst, np.zeros(len(src), np.int32), word, cost, zeros, final, none))
+    src, dst, word, cost, acoustic, final, final_acoustic = _subsets(
+        one, one.ahead[0] + beam, max_arcs)
+    ends = np.isfinite(final)
+    final[ends] -= final_acoustic[ends] / lmwt
+    return trim(from_fst(0, src, dst, np.zeros(len(src), np.int32), word,
+                         cost - acoustic / lmwt - wip, acoustic, final, final_acoustic))
 
 
 @numba.njit(cache=True)
-def costs_ahead(src, dst, arc_costs, final_costs):
-    """The least cost from each state to an end, float64 (num_states,)."""
+def _costs_ahead(src, dst, arc_costs, final_costs):
     ahead = final_costs.copy()
     for a in range(len(src) - 1, -1, -1):
         ahead[src[a]] = min(ahead[src[a]], arc_costs[a] + ahead[dst[a]])
@@ -49,122 +73,122 @@ def costs_ahead(src, dst, arc_costs, final_costs):
 
 
 @numba.njit(cache=True)
-def after_next_word(states, costs, limit, reached, first, dst, olabel, arc_costs, final_costs,
-                    ahead):
+def after_next_word(one, states, costs, limit, reached):
     """Over arcs without words, and then one with a word.
 
-    states, costs  int64 (n,) and float64 (n,), where to begin
-    limit          what a whole sentence may cost at most
-    reached        float64 (num_states,), inf everywhere, as it is left
-    first          int64 (num_states + 1,), the first arc of each state
-    ahead          of costs_ahead()
-    returns        the cost of ending before the next word, inf if that is too much; words, states
-                   and costs behind it, sorted by word and state, of several costs the least
+    one      Scored
+    states   int64 (n,), where to begin
+    costs    float64 (n, 2), of being there, and of them the acoustic ones
+    limit    what a whole sequence may cost at most
+    reached  float64 (num_states, 2), inf everywhere, as it is left
+    returns  the two costs of ending before the next word, inf if they are too much; words, states
+             and (n, 2) costs behind it, sorted by word and state, the cheapest of several
     """
-    begin, last, end = states.min(), states.max(), np.inf
+    last, end, end_acoustic = states.max(), np.inf, np.inf
     for i in range(len(states)):
-        reached[states[i]] = min(reached[states[i]], costs[i])
-    word, to, cost = [0], [0], [0.0]       # the first tells numba their types
-    s = begin
-    while s <= last:
-        here = reached[s]
-        if here < np.inf:
-            reached[s] = np.inf
-            if here + final_costs[s] <= limit:
-                end = min(end, here + final_costs[s])
-            for a in range(first[s], first[s + 1]):
-                there = here + arc_costs[a]
-                if there + ahead[dst[a]] > limit:
-                    continue
-                if olabel[a]:
-                    word.append(olabel[a])
-                    to.append(dst[a])
-                    cost.append(there)
-                elif there < reached[dst[a]]:
-                    reached[dst[a]] = there
-                    last = max(last, dst[a])
-        s += 1
-    count = len(word) - 1
-    key = np.empty(count, np.int64)
-    for i in range(count):
-        key[i] = word[i + 1] * len(first) + to[i + 1]
-    words, tos, totals = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count)
-    kept = 0
+        if costs[i, 0] < reached[states[i], 0]:
+            reached[states[i]] = costs[i]
+    words, tos, totals, acoustics = [0], [0], [0.0], [0.0]     # the first tells their types
+    for s in range(states.min(), len(one.first)):
+        if s > last:
+            break
+        cost, acoustic = reached[s]
+        if cost == np.inf:
+            continue
+        reached[s, 0] = np.inf
+        if cost + one.final[s] <= limit and cost + one.final[s] < end:
+            end, end_acoustic = cost + one.final[s], acoustic + one.final_acoustic[s]
+        for a in range(one.first[s], one.first[s + 1]):
+            to, total = one.dst[a], cost + one.cost[a]
+            if total + one.ahead[to] > limit:
+                continue
+            if one.olabel[a]:
+                words.append(one.olabel[a])
+                tos.append(to)
+                totals.append(total)
+                acoustics.append(acoustic + one.acoustic[a])
+            elif total < reached[to, 0]:
+                reached[to, 0], reached[to, 1] = total, acoustic + one.acoustic[a]
+                last = max(last, to)
+    key = np.empty(len(words) - 1, np.int64)
+    for i in range(len(key)):
+        key[i] = words[i + 1] * len(one.first) + tos[i + 1]
+    word, state, both = np.empty_like(key), np.empty_like(key), np.empty((len(key), 2))
+    count = 0
     for i in np.argsort(key) + 1:
-        if kept and words[kept - 1] == word[i] and tos[kept - 1] == to[i]:
-            totals[kept - 1] = min(totals[kept - 1], cost[i])
-        else:
-            words[kept], tos[kept], totals[kept] = word[i], to[i], cost[i]
-            kept += 1
-    return end, words[:kept], tos[:kept], totals[:kept]
+        if not count or word[count - 1] != words[i] or state[count - 1] != tos[i]:
+            word[count], state[count], both[count, 0] = words[i], tos[i], np.inf
+            count += 1
+        if totals[i] < both[count - 1, 0]:
+            both[count - 1, 0], both[count - 1, 1] = totals[i], acoustics[i]
+    return end, end_acoustic, word[:count], state[:count], both[:count]
 
 
 @numba.njit(cache=True)
-def _find(table, sets, states, residuals):
-    """The number of a set of (state, residual), and whether it is new; it is entered then."""
+def _find(table, sets, states, rest):
+    """The number of a set of states with costs, and whether it is new; it is entered then."""
     key = np.int64(1469598103934665603)
     for i in range(len(states)):
-        key = (key ^ states[i]) * np.int64(1099511628211)
-        key = (key ^ np.int64(np.rint(residuals[i] / EXACT))) * np.int64(1099511628211)
+        for value in (states[i], np.int64(np.rint(rest[i, 0] / EXACT))):
+            key = (key ^ value) * np.int64(1099511628211)
     while key in table:
         number = table[key]
         known, costs = sets[number]
-        if len(known) == len(states):
-            same = True
-            for i in range(len(states)):
-                if known[i] != states[i] or abs(costs[i] - residuals[i]) > EXACT:
-                    same = False
-                    break
-            if same:
-                return number, False
+        if len(known) == len(states) and np.all(known == states) \
+                and np.all(np.abs(costs - rest) <= EXACT):
+            return number, False
         key += 1
     table[key] = len(sets)
-    sets.append((states, residuals))
+    sets.append((states, rest))
     return len(sets) - 1, True
 
 
 @numba.njit(cache=True)
-def _subsets(first, dst, olabel, arc_costs, final_costs, ahead, beam, max_arcs):
-    """Determinization by sets of (state, cost beyond the cheapest one's), the best sets first.
+def _subsets(one, limit, max_arcs):
+    """Determinization by sets of (state, costs beyond the cheapest one's), the best sets first.
 
-    returns  src, dst, word, cost of the new arcs, float final cost of the new states; 0 the start
+    returns  src, dst, word, cost, acoustic cost of the new arcs; cost and acoustic cost of ending
+             in each of the new states; 0 is the start
     """
-    reached = np.full(len(first) - 1, np.inf)
-    limit = ahead[0] + beam
-    sets = [(np.zeros(1, np.int64), np.zeros(1))]
+    reached = np.full((len(one.first) - 1, 2), np.inf)
+    sets = [(np.zeros(1, np.int64), np.zeros((1, 2)))]
     table = {np.int64(0): 0}
-    best = [0.0]                       # least cost of each set's cheapest state
-    final, done = [np.inf], [False]
-    new_src, new_dst, new_word, new_cost = [0], [0], [0], [0.0]
-    heap = [(ahead[0], 0)]
-    while heap and len(new_src) <= max_arcs:
+    best, done = [0.0], [False]        # the least cost of each set's cheapest state
+    final, final_acoustic = [np.inf], [np.inf]
+    src, dst, label, cost, acoustic = [0], [0], [0], [0.0], [0.0]
+    heap = [(one.ahead[0], 0)]
+    while heap and len(src) <= max_arcs:
         _, number = heappop(heap)
         if done[number]:
             continue
         done[number] = True
-        states, residuals = sets[number]
-        start = best[number]
-        end, word, to, total = after_next_word(states, start + residuals, limit, reached, first,
-                                                dst, olabel, arc_costs, final_costs, ahead)
-        final[number] = end - start
+        states, rest = sets[number]
+        # A limit for costs from here on: sums from the start would lose digits.
+        end, end_acoustic, word, to, both = after_next_word(one, states, rest,
+                                                            limit - best[number], reached)
+        final[number], final_acoustic[number] = end, end_acoustic
         begin = 0
         while begin < len(word):
             stop = begin
             while stop < len(word) and word[stop] == word[begin]:
                 stop += 1
-            cheapest = total[begin:stop].min()
-            found, new = _find(table, sets, to[begin:stop].copy(), total[begin:stop] - cheapest)
+            cheapest = both[begin + np.argmin(both[begin:stop, 0])].copy()
+            found, new = _find(table, sets, to[begin:stop].copy(), both[begin:stop] - cheapest)
             if new:
                 best.append(np.inf)
-                final.append(np.inf)
                 done.append(False)
-            new_src.append(number)
-            new_dst.append(found)
-            new_word.append(word[begin])
-            new_cost.append(cheapest - start)
-            if cheapest < best[found] and not done[found]:
-                best[found] = cheapest
-                heappush(heap, ((total[begin:stop] + ahead[to[begin:stop]]).min(), found))
+                final.append(np.inf)
+                final_acoustic.append(np.inf)
+            src.append(number)
+            dst.append(found)
+            label.append(word[begin])
+            cost.append(cheapest[0])
+            acoustic.append(cheapest[1])
+            if best[number] + cheapest[0] < best[found] and not done[found]:
+                best[found] = best[number] + cheapest[0]
+                ahead = (both[begin:stop, 0] + one.ahead[to[begin:stop]]).min()
+                heappush(heap, (best[number] + ahead, found))
             begin = stop
-    return (np.array(new_src[1:], np.int32), np.array(new_dst[1:], np.int32),
-            np.array(new_word[1:], np.int32), np.array(new_cost[1:]), np.array(final))
+    return (np.array(src[1:], np.int32), np.array(dst[1:], np.int32),
+            np.array(label[1:], np.int32), np.array(cost[1:]), np.array(acoustic[1:]),
+            np.array(final), np.array(final_acoustic))

@@ -13,9 +13,10 @@ import numba
 import numpy as np
 
 from steps.decode.determinize import determinize
-from steps.decode.posteriors import arc_posteriors
+from steps.decode.posteriors import posteriors_of
 
 DELTA = 1e-5       # a little against insertions, so that ties go to the word
+UNLIKELY = 1e-7    # posteriors of arcs that are left out
 ROUNDING = 1e-9    # distances that differ by less are the same
 MAX_ROUNDS = 50    # risk falls in each round, and the second or third is the last as a rule
 
@@ -36,6 +37,11 @@ class Sentences(NamedTuple):
     num_states: int
     ids: np.ndarray
 
+    def places(self, words):
+        """Place of each of some word ids in ids, and whether it is there."""
+        place = np.minimum(np.searchsorted(self.ids, words), len(self.ids) - 1)
+        return place, self.ids[place] == words
+
 
 def word_confidences(lattice, words, lmwt=1.0, wip=0.0):
     """Confidence of each word of a hypothesis, float64 (num_words,), 0 to 1.
@@ -45,30 +51,38 @@ def word_confidences(lattice, words, lmwt=1.0, wip=0.0):
     """
     if not lattice.num_states or not len(words):
         return np.zeros(len(words))
-    sentences = _sentences(lattice, lmwt, wip)
+    sentences = _sentences(determinize(lattice, lmwt, wip), lmwt, wip)
     gamma, _ = _at_places(sentences, words)
-    place = np.searchsorted(sentences.ids, words)
-    known = sentences.ids[np.minimum(place, len(sentences.ids) - 1)] == words
+    place, known = sentences.places(words)
     found = gamma[np.arange(1, len(gamma), 2), np.where(known, place, 0)]
     return np.clip(np.where(known, found, 0.0), 0.0, 1.0)
 
 
-def least_risk(lattice, lmwt=1.0, wip=0.0):
+def least_risk(lattice, settings):
     """The words with the least expected edit distance to what was said, as the lattice has it.
 
-    The search begins with the best path and goes down from there, to a minimum nearby.
+    The search begins with the best path and goes down from there, to a minimum nearby. The best
+    path of each word sequence is that of the middle of the settings.
 
-    lmwt, wip  as of word_confidences()
-    returns    word ids, a list
+    settings  [(LM weight, cost of each word)]
+    returns   a list of word ids for each of them
     """
-    words = lattice.best_path(lmwt, wip)[0]
-    if not lattice.num_states:
+    lmwt, wip = ((min(values) + max(values)) / 2 for values in zip(*settings, strict=True))
+    compact = determinize(lattice, lmwt, wip)
+    return [_least_risk(compact, *setting) for setting in settings]
+
+
+def _least_risk(compact, lmwt, wip):
+    words = compact.best_path(lmwt, wip)[0]
+    if not compact.num_states:
         return words
-    sentences = _sentences(lattice, lmwt, wip)
+    sentences = _sentences(compact, lmwt, wip)
     gamma, least = _at_places(sentences, words)
     for _ in range(MAX_ROUNDS):
         better = sentences.ids[gamma.argmax(1)]
         better = better[better > 0].tolist()
+        if better == words:
+            break
         gamma, risk = _at_places(sentences, better)
         if risk > least - ROUNDING:
             break
@@ -76,17 +90,17 @@ def least_risk(lattice, lmwt=1.0, wip=0.0):
     return words
 
 
-def _sentences(lattice, lmwt, wip):
-    lattice = determinize(lattice, lmwt, wip)
-    posteriors, finals, _ = arc_posteriors(lattice, 1.0)
-    ends = np.flatnonzero(finals > 0)
-    src = np.concatenate([lattice.src, ends]).astype(np.int32)
-    dst = np.concatenate([lattice.dst, np.full(len(ends), lattice.num_states)]).astype(np.int32)
-    words = np.concatenate([lattice.olabel, np.zeros(len(ends), np.int32)])
+def _sentences(compact, lmwt, wip):
+    """The Sentences of a lattice of determinize()."""
+    posteriors, finals, _ = posteriors_of(compact, *compact.costs(lmwt, wip))
+    ends = np.flatnonzero(finals > UNLIKELY)
+    src = np.concatenate([compact.src, ends]).astype(np.int32)
+    dst = np.concatenate([compact.dst, np.full(len(ends), compact.num_states)]).astype(np.int32)
+    words = np.concatenate([compact.olabel, np.zeros(len(ends), np.int32)])
     posteriors = np.concatenate([posteriors, finals[ends]])
-    keep = posteriors > 0
+    keep = posteriors > UNLIKELY
     ids, place = np.unique(np.append(words[keep], np.int32(0)), return_inverse=True)
-    return Sentences(src[keep], dst[keep], place[:-1], posteriors[keep], lattice.num_states + 1,
+    return Sentences(src[keep], dst[keep], place[:-1], posteriors[keep], compact.num_states + 1,
                      ids)
 
 
@@ -98,8 +112,7 @@ def _at_places(sentences, words):
     returns  float64 (2 * num_words + 1, number of ids), float
     """
     places = np.zeros(2 * len(words) + 1, np.int64)
-    place = np.searchsorted(sentences.ids, words)
-    known = sentences.ids[np.minimum(place, len(sentences.ids) - 1)] == words
+    place, known = sentences.places(words)
     places[1::2] = np.where(known, place, len(sentences.ids))    # beyond: none of theirs
     return _gamma(sentences.src, sentences.dst, sentences.word, sentences.posterior,
                   sentences.num_states, places, len(sentences.ids))

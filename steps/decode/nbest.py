@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from steps.decode.determinize import after_next_word, costs_ahead
+from steps.decode.determinize import after_next_word, scored
 
 
 class Hypothesis(NamedTuple):
@@ -27,31 +27,28 @@ def nbest(lattice, count, lmwt=1.0, wip=0.0):
     """
     if not lattice.num_states:
         return []
-    arc_costs, final_costs = lattice.costs(lmwt, wip)
-    first = np.searchsorted(lattice.src, np.arange(lattice.num_states + 1))
-    ahead = costs_ahead(lattice.src, lattice.dst, arc_costs, final_costs)
-    if not np.isfinite(ahead[0]):
+    one = scored(lattice, lmwt, wip)
+    if not np.isfinite(one.ahead[0]):
         return []
     # (estimated total, tie-break, words, states, costs); states is None for a whole sentence
-    queue = [(ahead[0], 0, (), np.zeros(1, np.int64), np.zeros(1))]
-    found, pushed, reached = [], 1, np.full(lattice.num_states, np.inf)
+    queue = [(one.ahead[0], 0, (), np.zeros(1, np.int64), np.zeros((1, 2)))]
+    found, pushed, reached = [], 1, np.full((lattice.num_states, 2), np.inf)
     while queue and len(found) < count:
         _, _, words, states, costs = heapq.heappop(queue)
         if states is None:
-            found.append(_hypothesis(lattice, words, arc_costs, final_costs))
+            found.append(_hypothesis(lattice, words, one.cost, one.final))
             continue
-        end, word, dst, cost = after_next_word(states, costs, np.inf, reached, first, lattice.dst,
-                                               lattice.olabel, arc_costs, final_costs, ahead)
+        end, _, word, to, costs = after_next_word(one, states, costs, np.inf, reached)
         if np.isfinite(end):
             heapq.heappush(queue, (end, pushed, words, None, None))
             pushed += 1
         starts = np.flatnonzero(np.diff(word, prepend=-1))
         for begin, stop in zip(starts, np.append(starts, len(word))[1:], strict=True):
             part = slice(begin, stop)
-            total = (cost[part] + ahead[dst[part]]).min()
+            total = (costs[part, 0] + one.ahead[to[part]]).min()
             if np.isfinite(total):
-                heapq.heappush(queue, (total, pushed, (*words, int(word[begin])), dst[part],
-                                       cost[part]))
+                heapq.heappush(queue, (total, pushed, (*words, int(word[begin])), to[part],
+                                       costs[part]))
                 pushed += 1
     return found
 

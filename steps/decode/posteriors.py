@@ -16,6 +16,11 @@ def arc_posteriors(lattice, acwt, lm_scale=1.0):
     costs = lm_scale * lattice.graph_cost.astype(np.float64) + acwt * lattice.acoustic_cost
     final = (lm_scale * lattice.final_graph_cost.astype(np.float64)
              + acwt * lattice.final_acoustic_cost)
+    return posteriors_of(lattice, costs, final)
+
+
+def posteriors_of(lattice, costs, final):
+    """As arc_posteriors(), of float64 costs of arcs and of ending in each state."""
     if not lattice.num_states:
         return costs, final, -np.inf
     forward, backward = _forward_backward(lattice.src, lattice.dst, costs, final)

@@ -18,11 +18,12 @@ def write_words(lattice_files, settings, path, mbr=False):
     """
     from steps.decode.lattice import read_lattices
     from steps.decode.mbr import least_risk
+    settings = [(float(lmwt), float(wip)) for lmwt, wip in settings]
     with Path(path).open("w", encoding="utf-8") as file:
         for lattices in lattice_files:
             for utt, lattice in read_lattices(lattices):
-                words = [least_risk(lattice, *setting) if mbr else lattice.best_path(*setting)[0]
-                         for setting in [(float(lmwt), float(wip)) for lmwt, wip in settings]]
+                words = least_risk(lattice, settings) if mbr else [
+                    lattice.best_path(*setting)[0] for setting in settings]
                 file.write(json.dumps([utt, words]) + "\n")
 
 

@@ -18,13 +18,14 @@ def sentences_of(lattice, lmwt, wip=0.0):
     return best
 
 
-def only_once(lattice):
+def only_once(lattice, lmwt=5.0, wip=0.0):
     """{words: cost}; fails if two paths have the same words."""
     found = {}
+    arc_costs, final_costs = lattice.costs(lmwt, wip)
     for arcs, last in all_paths(lattice):
         words = tuple(lattice.olabel[arcs].tolist())
         assert words not in found
-        found[words] = lattice.graph_cost[arcs].sum() + lattice.final_graph_cost[last]
+        found[words] = arc_costs[arcs].sum() + final_costs[last]
     return found
 
 
@@ -33,7 +34,7 @@ def test_each_sentence_once_with_its_best_cost(seed):
     lattice = random_lattice(np.random.default_rng(seed))
     expected = sentences_of(lattice, 5.0, 0.3)
     result = determinize(lattice, 5.0, 0.3, beam=1000)
-    found = only_once(result)
+    found = only_once(result, 5.0, 0.3)
     assert found.keys() == expected.keys()
     for words, cost in expected.items():
         assert found[words] == pytest.approx(cost, abs=0.01)
@@ -41,6 +42,22 @@ def test_each_sentence_once_with_its_best_cost(seed):
     for state in range(result.num_states):
         words = result.olabel[result.src == state]
         assert len(np.unique(words)) == len(words)
+
+
+def test_costs_are_those_of_the_best_path():
+    lattice = random_lattice(np.random.default_rng(5))
+    arc_costs, final_costs = lattice.costs(5.0)
+    best = {}
+    for arcs, last in all_paths(lattice):
+        words = tuple(w for w in lattice.olabel[arcs].tolist() if w)
+        total = arc_costs[arcs].sum() + final_costs[last]
+        if total < best.get(words, (np.inf,))[0]:
+            best[words] = total, lattice.acoustic_cost[arcs].sum()
+    result = determinize(lattice, 5.0, beam=1000)
+    for arcs, last in all_paths(result):
+        words = tuple(result.olabel[arcs].tolist())
+        acoustic = result.acoustic_cost[arcs].sum() + result.final_acoustic_cost[last]
+        assert acoustic == pytest.approx(best[words][1], abs=0.05)
 
 
 def test_beam():
