@@ -5,7 +5,8 @@ The student begins with random weights. It hears the same features as the teache
 are computed as they are needed; --distill is their share of the loss and the alignments have the
 rest (Hinton et al. 2015). Tree and rate of outputs are the teacher's.
 
-in   <teacher>/final.keras config.json ...     of steps/nnet, steps/transfer or steps/compress
+in   <teacher>/final.keras config.json ...     of steps/nnet, steps/transfer or steps/compress;
+                                               a mixture of steps/transfer/mix.py may be one
      <data>/feats.scp cmvn.scp utt2spk         features that it was trained on
      <alidir>/ali.JOB.gz final.mdl tree        alignments with the teacher's tree
      <baseline>/scoring/summary.json ...       for the gate: the teacher's development set, scored
@@ -52,7 +53,7 @@ def make(step, inputs, sizes, out):
     """Train and write the student; returns the dict of compress.json."""
     from steps.compress.learners import TaughtLearner
     from steps.nnet.architectures import add_output
-    args, work = step.args, retrain.Retraining(step, inputs)
+    args, work = step.args, retrain.Retraining(step, inputs, mixtures=True)
     if sizes["subsampling"] != work.config["subsampling"]:
         raise UserError("--sizes", f"subsampling is {sizes['subsampling']}, the teacher's "
                         f"{work.config['subsampling']}", "posteriors are compared one by one")

@@ -38,7 +38,7 @@ from utils.step import (
 OPTIONS = {"dev", "graph", "baseline", "max_wer_rise", "no_gate", "nj", "cmd"}
 # Options of decode.py and of score.py that are taken over from the baseline.
 DECODE = ("beam", "lattice_beam", "max_active", "min_active", "acwt")
-SCORE = ("min_lmwt", "max_lmwt", "word_ins_penalty", "filter")
+SCORE = ("min_lmwt", "max_lmwt", "word_ins_penalty", "filter", "mbr")
 SCORED = ("scoring/summary.json", "scoring/utts.tsv", ".done")
 
 
@@ -220,8 +220,8 @@ def _as_the_baseline(args):
                          ("--graph", Path(graph) / "HCLG.fst")):
         if not path.is_file():
             raise UserError(path, "no such file", f"name another with {option}")
-    return dev, graph, *([f"--{name.replace('_', '-')}={done[step]['options'][name]}"
-                          for name in names]
+    return dev, graph, *([f"--{name.replace('_', '-')}={value}"
+                          for name, value in done[step]["options"].items() if name in names]
                          for step, names in (("decode", DECODE), ("score", SCORE)))
 
 

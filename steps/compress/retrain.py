@@ -58,9 +58,11 @@ class Retraining:
 
     .source    keras.Model;  .config  its config.json;  .language  LanguageData
     .changed   what config.json of the result has in place of that;  .losses  held-out losses
+    mixtures   the source may be one, of steps/transfer/mix.py
     """
 
-    def __init__(self, step, inputs):
+    def __init__(self, step, inputs, mixtures=False):
+        from steps.nnet.architectures import output_of
         from steps.nnet.size import num_params
         from steps.nnet.tf import seed
         self.args, self.started = step.args, time.time()
@@ -71,11 +73,14 @@ class Retraining:
         self.directory = Path(self.args.network)
         self._check_inputs()
         self.config = read_config(self.directory)
+        self.config.pop("mixture", None)          # which what learns from it is not
         self.checkpoints = training.checkpoints_of(step)
         self.language = training.LanguageData(self.args, self.args.data, self.args.alidir,
                                               self.checkpoints, read_front_end(self.directory))
         seed(self.args.seed)
         self.source = load_model(self.directory / "final.keras")
+        if not mixtures:
+            output_of(self.source, self.directory)
         self.size = num_params(self.source)
         self.changed, self.losses = {}, {}
 
@@ -91,18 +96,30 @@ class Retraining:
         context       input frames that the network is given to the left and right; None: as the
                       source's
         """
-        from steps.nnet.architectures import output_of
-        from steps.nnet.size import calls
         from steps.nnet.tf import devices, keras
         from steps.nnet.trainer import Task, Trainer
-        output = output_of(model, self.directory)
-        hidden, = (inputs[0] for layer, inputs, _ in calls(model) if layer is output)
+        hidden, output = self._ends(model)
         train, valid = self.language.readers(*(context or self.context),
                                              self.config["subsampling"], self.args.batch_size)
         log(f"{training.describe(self._counted(model))}; on {devices()}")
         return Trainer(keras.Model(model.inputs[0], hidden, name=model.name),
                        [Task(output.name, model, output, train, valid)], self.options,
                        Path(self.args.dir), self.key, learner=make_learner)
+
+    def _ends(self, model):
+        """What a network's output layer is given, and that layer.
+
+        A mixture has none; its log-posteriors are as good as logits.
+        """
+        from steps.nnet.architectures import output_of
+        from steps.nnet.layers import MixPosteriors
+        from steps.nnet.size import calls
+        from steps.nnet.tf import keras
+        if isinstance(model.layers[-1], MixPosteriors):
+            return model.outputs[0], keras.layers.Identity(name="output")
+        output = output_of(model, self.directory)
+        hidden, = (inputs[0] for layer, inputs, _ in calls(model) if layer is output)
+        return hidden, output
 
     def teacher(self, source=None):
         """learners.Teacher as options say, or None; source: in place of a copy of .source."""

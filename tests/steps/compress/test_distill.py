@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from steps.compress import distill
+from steps.compress import distill, prune
 from steps.nnet.jobs import pipeline_of
 from steps.nnet.network import FILES, read_network
 from steps.nnet.size import context, num_params
+from steps.transfer import mix
 from tests.steps.transfer.tiny_source import make_source, tiny_model
 from utils.data.datadir import DataDir
 from utils.step import UserError
@@ -59,6 +60,22 @@ def test_a_student_says_what_its_teacher_says(speech, mono_ali, teacher, tmp_pat
         old, new = (read_network(d).log_posteriors(feats) for d in (teacher, tmp_path / weight))
         far[weight] = (np.exp(old) * (old - new)).sum(1).mean()
     assert far["1"] < 0.7 * far["0.1"]
+
+
+def test_a_mixture_teaches(speech, mono_ali, teacher, tmp_path):
+    other = make_source(tmp_path / "other", speech.train, mono_ali, arch="dnn")
+    mix.main(["--form", "loglinear", teacher, other, tmp_path / "mix"])
+    out = tmp_path / "nn"
+    assert run(speech, mono_ali, tmp_path / "mix", out, "--arch", "dnn", "--sizes",
+               "hidden_dim=8 num_layers=1 window=1") == 0
+    about, config = (json.loads((out / name).read_text())
+                     for name in ("compress.json", "config.json"))
+    assert about["before"]["num_params"] == sum(
+        num_params(read_network(d).model) for d in (teacher, other))
+    assert about["held_out_loss"]["source"] > 0
+    assert "mixture" not in config and config["arch"] == "dnn"
+    with pytest.raises(UserError, match="has no output layer of its own"):
+        prune.main([*OPTIONS, tmp_path / "mix", speech.train, mono_ali, tmp_path / "pruned"])
 
 
 def test_the_same_network_narrowed():
