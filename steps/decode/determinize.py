@@ -14,13 +14,14 @@ import numpy as np
 
 from steps.decode.lattice import Lattice, from_fst, trim
 
-BEAM = 10.0          # sequences that cost so much more than the best one are left out, in nats
-MAX_ARCS = 100_000   # the best ones, where there are more
-EXACT = 1 / 1024     # nats; differences of this size keep no two states apart, as in Kaldi
+BEAM = 10.0          # nats: paths that cost so much more than the best one are left out
+MAX_ARCS = 100_000   # where there are more, the beam is halved
+ALL = 2**62
+EXACT = 1 / 1024     # nats: costs that differ by less are the same, as in Kaldi
 
 
 class Scored(NamedTuple):
-    """A lattice at an LM weight, as float64 costs: first arcs of states; arcs; final states.
+    """A lattice at an LM weight: the first arcs of states; arcs; and costs of ending, float64.
 
     ahead    the least cost from each state to an end
     """
@@ -48,20 +49,39 @@ def determinize(lattice, lmwt=1.0, wip=0.0, beam=BEAM, max_arcs=MAX_ARCS):
     """The word sequences of a lattice, each with the costs of its best path at an LM weight.
 
     lmwt, wip   paths are compared by graph + acoustic / lmwt + wip a word
-    beam        sequences within it of the best one are all kept
+    beam        arcs of paths within it of the best one are all kept
     returns     Lattice without transition-ids and without the penalties; each arc has a word
     """
-    if not lattice.num_states:
-        return lattice
-    one = scored(lattice, lmwt, wip)
-    if not np.isfinite(one.ahead[0]):
-        return Lattice(*([[]] * 8))
-    src, dst, word, cost, acoustic, final, final_acoustic = _subsets(
-        one, one.ahead[0] + beam, max_arcs)
+    while True:
+        lattice = pruned(lattice, lmwt, wip, beam)
+        if not lattice.num_states:
+            return lattice
+        one = scored(lattice, lmwt, wip)
+        complete, src, dst, word, cost, acoustic, final, final_acoustic = _subsets(
+            one, one.ahead[0] + beam, max_arcs if beam > EXACT else ALL)
+        if complete:
+            break
+        beam /= 2
     ends = np.isfinite(final)
     final[ends] -= final_acoustic[ends] / lmwt
     return trim(from_fst(0, src, dst, np.zeros(len(src), np.int32), word,
                          cost - acoustic / lmwt - wip, acoustic, final, final_acoustic))
+
+
+def pruned(lattice, lmwt, wip, beam):
+    """The lattice of the arcs and ends whose best path is within a beam of the best path of all.
+    """
+    if not lattice.num_states:
+        return lattice
+    cost, final = lattice.costs(lmwt, wip)
+    ahead = _costs_ahead(lattice.src, lattice.dst, cost, final)
+    if not np.isfinite(ahead[0]):
+        return Lattice(*([[]] * 8))
+    behind = _costs_behind(lattice.src, lattice.dst, cost, lattice.num_states)
+    limit = ahead[0] + beam
+    ends = np.where(behind + final <= limit, lattice.final_graph_cost, np.inf)
+    return trim(Lattice(*lattice.arrays()[:6], ends, lattice.final_acoustic_cost),
+                behind[lattice.src] + cost + ahead[lattice.dst] <= limit)
 
 
 @numba.njit(cache=True)
@@ -73,16 +93,24 @@ def _costs_ahead(src, dst, arc_costs, final_costs):
 
 
 @numba.njit(cache=True)
-def after_next_word(one, states, costs, limit, reached):
+def _costs_behind(src, dst, arc_costs, num_states):
+    behind = np.full(num_states, np.inf)
+    behind[0] = 0.0
+    for a in range(len(src)):
+        behind[dst[a]] = min(behind[dst[a]], behind[src[a]] + arc_costs[a])
+    return behind
+
+
+@numba.njit(cache=True)
+def after_next_word(one, states, costs, reached):
     """Over arcs without words, and then one with a word.
 
     one      Scored
     states   int64 (n,), where to begin
     costs    float64 (n, 2), of being there, and of them the acoustic ones
-    limit    what a whole sequence may cost at most
     reached  float64 (num_states, 2), inf everywhere, as it is left
-    returns  the two costs of ending before the next word, inf if they are too much; words, states
-             and (n, 2) costs behind it, sorted by word and state, the cheapest of several
+    returns  the two costs of ending before the next word, inf if that cannot be; words, states and
+             (n, 2) costs behind it, sorted by word and state, the cheapest of several
     """
     last, end, end_acoustic = states.max(), np.inf, np.inf
     for i in range(len(states)):
@@ -96,12 +124,10 @@ def after_next_word(one, states, costs, limit, reached):
         if cost == np.inf:
             continue
         reached[s, 0] = np.inf
-        if cost + one.final[s] <= limit and cost + one.final[s] < end:
+        if cost + one.final[s] < end:
             end, end_acoustic = cost + one.final[s], acoustic + one.final_acoustic[s]
         for a in range(one.first[s], one.first[s + 1]):
             to, total = one.dst[a], cost + one.cost[a]
-            if total + one.ahead[to] > limit:
-                continue
             if one.olabel[a]:
                 words.append(one.olabel[a])
                 tos.append(to)
@@ -147,8 +173,11 @@ def _find(table, sets, states, rest):
 def _subsets(one, limit, max_arcs):
     """Determinization by sets of (state, costs beyond the cheapest one's), the best sets first.
 
-    returns  src, dst, word, cost, acoustic cost of the new arcs; cost and acoustic cost of ending
-             in each of the new states; 0 is the start
+    A set is left out as a whole, if none of its states leads to an end within the limit: without
+    some of its states it would not be the same as that behind a cheaper beginning.
+
+    returns  whether that was all; src, dst, word, cost, acoustic cost of the new arcs; cost and
+             acoustic cost of ending in each of the new states; 0 is the start
     """
     reached = np.full((len(one.first) - 1, 2), np.inf)
     sets = [(np.zeros(1, np.int64), np.zeros((1, 2)))]
@@ -163,32 +192,32 @@ def _subsets(one, limit, max_arcs):
             continue
         done[number] = True
         states, rest = sets[number]
-        # A limit for costs from here on: sums from the start would lose digits.
-        end, end_acoustic, word, to, both = after_next_word(one, states, rest,
-                                                            limit - best[number], reached)
-        final[number], final_acoustic[number] = end, end_acoustic
+        end, end_acoustic, word, to, both = after_next_word(one, states, rest, reached)
+        if best[number] + end <= limit:
+            final[number], final_acoustic[number] = end, end_acoustic
         begin = 0
         while begin < len(word):
             stop = begin
             while stop < len(word) and word[stop] == word[begin]:
                 stop += 1
-            cheapest = both[begin + np.argmin(both[begin:stop, 0])].copy()
-            found, new = _find(table, sets, to[begin:stop].copy(), both[begin:stop] - cheapest)
-            if new:
-                best.append(np.inf)
-                done.append(False)
-                final.append(np.inf)
-                final_acoustic.append(np.inf)
-            src.append(number)
-            dst.append(found)
-            label.append(word[begin])
-            cost.append(cheapest[0])
-            acoustic.append(cheapest[1])
-            if best[number] + cheapest[0] < best[found] and not done[found]:
-                best[found] = best[number] + cheapest[0]
-                ahead = (both[begin:stop, 0] + one.ahead[to[begin:stop]]).min()
-                heappush(heap, (best[number] + ahead, found))
+            total = best[number] + (both[begin:stop, 0] + one.ahead[to[begin:stop]]).min()
+            if total <= limit:
+                cheapest = both[begin + np.argmin(both[begin:stop, 0])].copy()
+                found, new = _find(table, sets, to[begin:stop].copy(), both[begin:stop] - cheapest)
+                if new:
+                    best.append(np.inf)
+                    done.append(False)
+                    final.append(np.inf)
+                    final_acoustic.append(np.inf)
+                src.append(number)
+                dst.append(found)
+                label.append(word[begin])
+                cost.append(cheapest[0])
+                acoustic.append(cheapest[1])
+                if best[number] + cheapest[0] < best[found] and not done[found]:
+                    best[found] = best[number] + cheapest[0]
+                    heappush(heap, (total, found))
             begin = stop
-    return (np.array(src[1:], np.int32), np.array(dst[1:], np.int32),
+    return (len(heap) == 0, np.array(src[1:], np.int32), np.array(dst[1:], np.int32),
             np.array(label[1:], np.int32), np.array(cost[1:]), np.array(acoustic[1:]),
             np.array(final), np.array(final_acoustic))

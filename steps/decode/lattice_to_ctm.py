@@ -9,7 +9,7 @@ in   <decode>/lat.JOB.gz num_jobs
 out  <decode>/ctm     recording channel start duration word confidence; seconds, sorted
 
 The words are the best path's at LMWT and WIP. A confidence is the posterior of the word at its
-place in the sentence, all of the lattice's paths aligned with it by edit distance.
+place in the sentence, all of the lattice's sentences aligned with it by edit distance.
 
 e.g. steps/decode/lattice_to_ctm.py --lmwt 12 data/test exp/tri1/graph exp/tri1/decode_test
 """

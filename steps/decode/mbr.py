@@ -7,6 +7,7 @@ higher posterior there, it is the better one, until no place changes (Xu, Povey,
 figures 4 and 5; Kaldi's lattice-mbr-decode).
 """
 
+import math
 from typing import NamedTuple
 
 import numba
@@ -18,6 +19,7 @@ from steps.decode.posteriors import posteriors_of
 DELTA = 1e-5       # a little against insertions, so that ties go to the word
 UNLIKELY = 1e-7    # posteriors of arcs that are left out
 ROUNDING = 1e-9    # distances that differ by less are the same
+SPREAD = 1.5       # between LM weights that share a determinized lattice
 MAX_ROUNDS = 50    # risk falls in each round, and the second or third is the last as a rule
 
 
@@ -61,15 +63,30 @@ def word_confidences(lattice, words, lmwt=1.0, wip=0.0):
 def least_risk(lattice, settings):
     """The words with the least expected edit distance to what was said, as the lattice has it.
 
-    The search begins with the best path and goes down from there, to a minimum nearby. The best
-    path of each word sequence is that of the middle of the settings.
+    The search begins with the best path and goes down from there, to a minimum nearby. Which path
+    of a word sequence is the best one is asked at some of the LM weights only, and said of those
+    near them.
 
     settings  [(LM weight, cost of each word)]
     returns   a list of word ids for each of them
     """
-    lmwt, wip = ((min(values) + max(values)) / 2 for values in zip(*settings, strict=True))
-    compact = determinize(lattice, lmwt, wip)
-    return [_least_risk(compact, *setting) for setting in settings]
+    found = {}
+    for group in _near(settings):
+        lmwts = [lmwt for lmwt, _ in group]
+        compact = determinize(lattice, math.sqrt(min(lmwts) * max(lmwts)), group[0][1])
+        found.update((setting, _least_risk(compact, *setting)) for setting in group)
+    return [found[setting] for setting in settings]
+
+
+def _near(settings):
+    """Groups of settings of one penalty, the LM weights of each within SPREAD of each other."""
+    groups = []
+    for lmwt, wip in sorted(settings, key=lambda setting: setting[::-1]):
+        if groups and groups[-1][0][1] == wip and lmwt <= SPREAD * groups[-1][0][0]:
+            groups[-1].append((lmwt, wip))
+        else:
+            groups.append([(lmwt, wip)])
+    return groups
 
 
 def _least_risk(compact, lmwt, wip):

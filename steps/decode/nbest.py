@@ -38,7 +38,7 @@ def nbest(lattice, count, lmwt=1.0, wip=0.0):
         if states is None:
             found.append(_hypothesis(lattice, words, one.cost, one.final))
             continue
-        end, _, word, to, costs = after_next_word(one, states, costs, np.inf, reached)
+        end, _, word, to, costs = after_next_word(one, states, costs, reached)
         if np.isfinite(end):
             heapq.heappush(queue, (end, pushed, words, None, None))
             pushed += 1

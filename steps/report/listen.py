@@ -97,6 +97,9 @@ def _read_words(decoding, heard):
     from steps.hmm.model import read_transitions
     from steps.hmm.timing import frame_shift
     from utils.lang.langdir import LangDir
+    if decoding.summary.get("mbr"):
+        raise UserError(decoding.path, "words of minimum Bayes risk have no times",
+                        "score it with --mbr false")
     options = {key: value for step in ("decode", "decode_fmllr", "score")
                for key, value in decoding.done.get(step, {}).get("options", {}).items() if value}
     graph = resolve(options.get("graph"), decoding.base)
@@ -106,8 +109,6 @@ def _read_words(decoding, heard):
     lang, words = LangDir(graph), WordList(graph)
     transitions = read_transitions(model / "final.mdl")
     shift = frame_shift(model)
-    if decoding.summary.get("mbr"):
-        return                             # such words need no path, so that nothing tells when
     setting = float(decoding.summary["lmwt"]), float(decoding.summary["wip"])
     left = set(heard)
     for path in lattice_files(decoding.path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from steps.decode.lattice import Lattice
+from steps.decode.lattice import Lattice, from_fst
 from steps.decode.mbr import least_risk, word_confidences
 from steps.score.wer import count
 from tests.steps.decode.test_determinize import sentences_of
@@ -123,6 +123,40 @@ def test_ties_of_three_thirds():
 
 def test_no_words():
     assert len(word_confidences(lattice_of({(1,): 1.0}), [])) == 0
+
+
+def twice(lattice):
+    """A lattice of what another one says, said again."""
+    n = lattice.num_states
+    ends = np.flatnonzero(np.isfinite(lattice.final_graph_cost))
+    none = np.zeros(len(ends))
+    src, dst, ilabel, olabel, graph, acoustic = lattice.arrays()[:6]
+    return from_fst(0, *(np.concatenate(parts) for parts in (
+        (src, ends, src + n), (dst, np.full(len(ends), n), dst + n), (ilabel, none, ilabel),
+        (olabel, none, olabel), (graph, lattice.final_graph_cost[ends], graph),
+        (acoustic, none, acoustic), (np.full(n, np.inf), lattice.final_graph_cost),
+        (np.full(n, np.inf), lattice.final_acoustic_cost))))
+
+
+def test_what_is_said_again_is_as_sure():
+    for seed in range(5):
+        lattice = random_lattice(np.random.default_rng(seed), num_frames=4)
+        words = lattice.best_path(10)[0]
+        once = word_confidences(lattice, words, 10)
+        again = word_confidences(twice(lattice), [*words, *words], 10)
+        # What is said at the end of the first may be taken for a beginning of the second.
+        assert again.sum() == pytest.approx(2 * once.sum(), rel=0.1)
+
+
+def test_several_settings_are_as_each_alone():
+    settings = [(float(lmwt), wip) for lmwt in (1, 2, 5, 7, 10, 20) for wip in (-2.0, 0.0, 0.5)]
+    for seed in range(20):
+        lattice = random_lattice(np.random.default_rng(seed))
+        together = least_risk(lattice, settings)
+        assert sum(words != least_risk(lattice, [setting])[0]
+                   for words, setting in zip(together, settings, strict=True)) <= 1
+    far = Lattice([0, 0], [1, 1], [1, 1], [1, 2], [0, 16], [60, 0], [np.inf, 0], [np.inf, 0])
+    assert least_risk(far, [(1.0, 0.0), (20.0, 0.0), (2.0, 0.0)]) == [[2], [1], [2]]
 
 
 def test_a_lattice_without_a_path():
