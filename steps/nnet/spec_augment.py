@@ -4,7 +4,7 @@ import numpy as np
 
 
 def spec_augment(feats, rng, num_time_masks=2, time_mask_frames=20, num_freq_masks=2,
-                 freq_mask_bins=8, max_time_share=0.2, batch_size=None,
+                 freq_mask_bins=8, freq_mask_first=0, max_time_share=0.2, batch_size=None,
                  rows=slice(None)):
     """Erase random stretches of time and random bands of each chunk of a batch, in place.
 
@@ -12,6 +12,7 @@ def spec_augment(feats, rng, num_time_masks=2, time_mask_frames=20, num_freq_mas
     rng               numpy Generator
     time_mask_frames  the longest stretch; lengths are uniform from 0
     freq_mask_bins    the widest band, also from 0
+    freq_mask_first   of the values of a frame the first that is one of the bands
     max_time_share    of the chunk, at most so much is erased by all stretches together
     batch_size, rows  where feats are these rows of a larger batch: they are erased as they would
                       be in there
@@ -23,8 +24,9 @@ def spec_augment(feats, rng, num_time_masks=2, time_mask_frames=20, num_freq_mas
         longest = min(time_mask_frames, int(max_time_share * num_frames / num_time_masks))
         feats[_masks(rng, batch_size, num_frames, num_time_masks, longest)[rows]] = 0
     if num_freq_masks:
+        dim -= freq_mask_first
         bands = _masks(rng, batch_size, dim, num_freq_masks, min(freq_mask_bins, dim))[rows]
-        np.copyto(feats, 0, where=bands[:, None, :])
+        np.copyto(feats[:, :, freq_mask_first:], 0, where=bands[:, None, :])
     return feats
 
 

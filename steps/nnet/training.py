@@ -61,6 +61,9 @@ def add_training_options(step, defaults=None, epochs=positive):
              "20); all together they erase a fifth of a chunk and its context at most")
     step.add("--freq-masks", type=count, default=2, help="bands erased (default 2)")
     step.add("--freq-mask-bins", type=count, default=8, help="the widest (default 8)")
+    step.add("--freq-mask-first", type=count, default=0,
+             help="of the values of a frame the first that is one of the bands; those before, as "
+                  "of adapted features beside log mel energies, are never erased (default 0)")
     step.add("--held-out", type=zero_or_more, default=0.05,
              help="utterances, of whole speakers, that are not trained on but measured after each "
                   "epoch: a number or, below 1, a share; 0 for none (default 0.05)")
@@ -88,7 +91,8 @@ def trainer_options(args):
 def spec_augment_options(args):
     """Keyword arguments of spec_augment(), or None where nothing is erased."""
     options = {"num_time_masks": args.time_masks, "time_mask_frames": args.time_mask_frames,
-               "num_freq_masks": args.freq_masks, "freq_mask_bins": args.freq_mask_bins}
+               "num_freq_masks": args.freq_masks, "freq_mask_bins": args.freq_mask_bins,
+               "freq_mask_first": args.freq_mask_first}
     return options if args.time_masks or args.freq_masks else None
 
 
@@ -212,6 +216,9 @@ class LanguageData:
         args = self.args
         common = {"left": left, "right": right, "subsampling": subsampling,
                   "chunk_out": max(1, args.chunk_frames // subsampling)}
+        if args.freq_masks and args.freq_mask_first >= self.feat_dim:
+            raise UserError("--freq-mask-first", f"is {args.freq_mask_first}, and frames have "
+                            f"{self.feat_dim} values", f"it is one of 0 to {self.feat_dim - 1}")
         train = ChunkReader(self.data, self.front_end, self.train_utts, self.labels,
                             batch_size=batch_size, seed=args.seed,
                             spec_augment=spec_augment_options(args), soft_targets=soft_targets,

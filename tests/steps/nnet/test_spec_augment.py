@@ -29,6 +29,15 @@ def test_stretches_of_time_and_bands_are_erased_whole():
     assert times[:, 0].any() and times[:, -1].any() and bands[:, 0].any() and bands[:, -1].any()
 
 
+def test_values_before_the_first_band_are_left_alone():
+    zero = erased(num_time_masks=0, freq_mask_bins=6, freq_mask_first=25)
+    assert not zero[:, :, :25].any()
+    bands = zero.all(1)[:, 25:]
+    assert bands[:, 0].any() and bands[:, -1].any()
+    alone = erased(dim=15, num_time_masks=0, freq_mask_bins=6)
+    assert np.array_equal(zero[:, :, 25:], alone)
+
+
 def test_several_masks_and_the_share_of_time():
     zero = erased(num_time_masks=5, time_mask_frames=100, num_freq_masks=0, max_time_share=0.2)
     assert 0.1 * 120 < zero.all(2).sum(1).max() <= 0.2 * 120
