@@ -228,4 +228,4 @@ LAYERS = {
     LookAhead: look_ahead, Scale: scaled, Recurrence: recurrence,
     HiddenScale: lambda layer, _, x: Value(x.whole() * single(numbers(layer.scale))),
     MapPosteriors: map_posteriors,
-    MixPosteriors: lambda layer, _, a, b: Value(layer([a.whole(), b.whole()]))}
+    MixPosteriors: lambda layer, _, *parts: Value(layer([part.whole() for part in parts]))}

@@ -6,6 +6,7 @@ stride * num_out + right. Nothing is padded; steps/nnet/size.py adds the context
 """
 
 import math
+from functools import reduce
 
 from steps.nnet.tf import keras
 
@@ -186,29 +187,29 @@ class MapPosteriors(keras.layers.Layer):
 
 @register
 class MixPosteriors(keras.layers.Layer):
-    """Log-posteriors of two networks to those of their mixture.
+    """Log-posteriors of several networks to those of their mixture.
 
-    weight  a, of the first: a p1 + (1 - a) p2, or p1^a p2^(1 - a) normalised where form is
-            "loglinear"
-    in      two of float32 (batch, num_out, num_pdfs)
-    out     float32 (batch, num_out, num_pdfs)
+    weights  of each: the weighted mean of the posteriors, or where form is "loglinear" of their
+             logarithms, normalised
+    in       float32 (batch, num_out, num_pdfs) of each
+    out      float32 (batch, num_out, num_pdfs)
     """
 
-    def __init__(self, weight, form="linear", **kwargs):
+    def __init__(self, weights, form="linear", **kwargs):
         super().__init__(**kwargs)
-        self.weight, self.form = weight, form
+        self.weights_of_parts, self.form = list(weights), form
 
-    def call(self, pair):
-        first, second = pair
-        if self.weight in (0, 1):
-            return first if self.weight else second
+    def call(self, parts):
+        heard = [(weight, part) for weight, part in zip(self.weights_of_parts, parts, strict=True)
+                 if weight]
+        if len(heard) == 1:
+            return heard[0][1]
         if self.form == "loglinear":
-            return keras.ops.log_softmax(self.weight * first + (1 - self.weight) * second)
-        return keras.ops.logaddexp(first + math.log(self.weight),
-                                   second + math.log(1 - self.weight))
+            return keras.ops.log_softmax(sum(weight * part for weight, part in heard))
+        return reduce(keras.ops.logaddexp, (part + math.log(weight) for weight, part in heard))
 
     def compute_output_shape(self, shapes):
         return shapes[0]
 
     def get_config(self):
-        return {**super().get_config(), "weight": self.weight, "form": self.form}
+        return {**super().get_config(), "weights": self.weights_of_parts, "form": self.form}

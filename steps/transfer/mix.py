@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
-"""Mix two networks into one: a weighted mean of their posteriors, or of their logarithms.
+"""Mix networks into one: a weighted mean of their posteriors, or of their logarithms.
 
-P(pdf|x) = a P_A(pdf|x) + (1 - a) P_B(pdf|x), or with --form loglinear P_A^a P_B^(1-a), normalised.
-Where the networks have different trees, A's posteriors are mapped to B's pdfs by sound:
-P_A(t|x) is in proportion to p(t) sum_s map[t, s] P_A(s|x) / p(s). The weight is tuned on
-development data, such as 0.2, 0.4 ... to directories of their own.
+P(pdf|x) = a P_A(pdf|x) + (1 - a) P_B(pdf|x), or with --form loglinear P_A^a P_B^(1-a), normalised;
+more than two likewise. Where A, the first, has another tree than the others, its posteriors are
+mapped to their pdfs by sound: P_A(t|x) is in proportion to p(t) sum_s map[t, s] P_A(s|x) / p(s).
+The weight is tuned on development data, such as 0.2, 0.4 ... to directories of their own. Networks
+of several seeds or architectures, equally weighed, make fewer errors than each of them;
+steps/compress/distill.py then teaches a single one to say what they say together.
 
-in   <a> <b>                network directories for the same features, as many frames an output
-     <pdf-map>/pdf_map.npz  of steps/transfer/map_phones.py from A's pdfs to B's
-out  <dir>                  a network directory with B's tree, for all that decodes
+in   <a> <b> ...            network directories for the same features, as many frames an output
+     <pdf-map>/pdf_map.npz  of steps/transfer/map_phones.py from A's pdfs to the others'
+out  <dir>                  a network directory with the last one's tree, for all that decodes
 
 e.g. steps/transfer/mix.py --weight 0.3 --pdf-map exp/fr/map exp/en/tdnn exp/fr/tdnn exp/fr/mix
+     steps/transfer/mix.py --form loglinear exp/tdnn exp/tdnnf exp/cnn exp/three
 """
 
 from pathlib import Path
@@ -21,7 +24,6 @@ from steps.hmm.tree import check_same_tree
 from steps.nnet import training
 from steps.transfer.initial import Source
 from steps.transfer.pdf_map import check_map, read_pdf_map
-from utils.option_types import share_or_one
 from utils.step import Step, UserError
 
 FORMS = ("linear", "loglinear")
@@ -29,35 +31,68 @@ FORMS = ("linear", "loglinear")
 
 def main(argv=None):
     step = Step(__file__, __doc__)
-    step.add("--weight", type=share_or_one, default=0.5, help="a (default 0.5)")
+    step.add("--weight", default="", metavar="A[,B,...]",
+             help="a, or the weights of all networks, with commas (default: they are equal)")
     step.add("--form", default="linear", choices=FORMS)
-    step.add("--pdf-map", default="", metavar="DIR", help="from A's pdfs to B's, by map_phones.py")
-    step.add("a", help="network directory, such as the source's")
-    step.add("b", help="network directory, such as the target's")
+    step.add("--pdf-map", default="", metavar="DIR",
+             help="from A's pdfs to the others', by map_phones.py")
+    step.add("networks", nargs="+", metavar="network", help="two or more network directories")
     step.add("dir", help="network directory to make")
     args = step.parse(argv)
-    a, b = Source(args.a), Source(args.b)
+    if len(args.networks) < 2:
+        raise UserError("mix.py", "one network cannot be mixed", "give two or more, then <dir>")
+    weights = weights_of(args.weight, len(args.networks))
+    sources = [Source(path) for path in args.networks]
     pdf_map = [Path(args.pdf_map) / "pdf_map.npz"] if args.pdf_map else []
-    if step.up_to_date(args.dir, [*a.files, *b.files, *pdf_map]):
+    if step.up_to_date(args.dir, [*(file for s in sources for file in s.files), *pdf_map]):
         return 0
-    check_alike(args, a, b)
+    a, *_, last = sources
+    for other in sources[:-1]:
+        check_alike(other, last, mapped=bool(args.pdf_map) and other is a)
     from steps.transfer.mixture import mixture
-    kernel, priors = None, b.priors()
-    if not args.pdf_map:
-        priors = args.weight * a.priors() + (1 - args.weight) * priors
-    else:
-        check_map(args.pdf_map, b.path, a.path)
-        by_sound = read_pdf_map(args.pdf_map, b.config["num_pdfs"],
+    kernel, priors = None, mean_priors(sources, weights)
+    if args.pdf_map:
+        check_map(args.pdf_map, last.path, a.path)
+        by_sound = read_pdf_map(args.pdf_map, last.config["num_pdfs"],
                                 a.config["num_pdfs"]).toarray()
-        kernel = posterior_map(by_sound, a.priors(), b.priors())
-    model, config = mixture(a, b, args.weight, args.form, kernel)
+        priors = mean_priors(sources[1:], weights[1:])
+        kernel = posterior_map(by_sound, a.priors(), priors)
+    model, config = mixture(sources, weights, args.form, kernel)
     with step.output(args.dir) as out:
-        training.write_directory(out, model, config, priors, b.transitions, b.front_end, b.path)
-    return step.finish(f"{args.dir}: {args.weight:g} {args.a} + {1 - args.weight:g} {args.b}, "
-                       f"{args.form}; {training.describe(config)}")
+        training.write_directory(out, model, config, priors, last.transitions, last.front_end,
+                                 last.path)
+    told = " + ".join(f"{weight:.3g} {path}"
+                      for weight, path in zip(weights, args.networks, strict=True))
+    return step.finish(f"{args.dir}: {told}, {args.form}; {training.describe(config)}")
 
 
-def check_alike(args, a, b):
+def weights_of(text, count):
+    """As many weights as there are networks, from what --weight says; they sum to 1."""
+    if not text:
+        return [1 / count] * count
+    try:
+        weights = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise UserError("--weight", f"{text} are no numbers",
+                        "such as 0.3 or 0.2,0.3,0.5") from None
+    if len(weights) == 1 and count == 2:
+        weights.append(1 - weights[0])
+    if len(weights) != count:
+        raise UserError("--weight", f"{text} are {len(weights)} weights of {count} networks")
+    if not all(0 <= weight <= 1 for weight in weights) or abs(sum(weights) - 1) > 1e-3:
+        raise UserError("--weight", f"{text} are no weights from 0 to 1 that sum to 1")
+    return weights
+
+
+def mean_priors(sources, weights):
+    """Weighted mean of networks' priors, float64 (num_pdfs,); an equal one of those that all weigh
+    nothing."""
+    if not any(weights):
+        weights = [1] * len(weights)
+    return np.average([source.priors() for source in sources], axis=0, weights=weights)
+
+
+def check_alike(a, b, mapped):
     """UserError unless two networks hear the same features, as often, of the same tree or mapped.
     """
     for key in ("cmvn", "norm_vars"):
@@ -72,9 +107,9 @@ def check_alike(args, a, b):
         if a.config[key] != b.config[key]:
             raise UserError(f"{b.path}/config.json", f"{key} is {b.config[key]}, in {a.path} "
                             f"{a.config[key]}", "mix networks of the same features and subsampling")
-    if not args.pdf_map:
+    if not mapped:
         check_same_tree(b.path, a.path, "train the network again",
-                        "map A's pdfs with --pdf-map, by steps/transfer/map_phones.py")
+                        "map the first one's pdfs with --pdf-map, by steps/transfer/map_phones.py")
 
 
 def posterior_map(pdf_map, priors, target_priors):

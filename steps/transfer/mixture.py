@@ -1,4 +1,6 @@
-"""Two networks side by side in one, their contexts made equal."""
+"""Networks side by side in one, their contexts made equal."""
+
+from string import ascii_lowercase
 
 from steps.nnet.architectures import macs_per_second, num_params
 from steps.nnet.layers import Crop, MapPosteriors, MixPosteriors
@@ -8,34 +10,36 @@ from steps.nnet.tf import keras
 from steps.transfer.graft import clone
 
 
-def mixture(a, b, weight, form, kernel=None):
+def mixture(sources, weights, form, kernel=None):
     """The network of a mixture and its config.json.
 
-    a, b    initial.Source;  weight  of a;  form  "linear" or "loglinear"
-    kernel  float32 (num_pdfs of a, num_pdfs of b) of MapPosteriors, or None
+    sources  initial.Sources;  weights  of each;  form  "linear" or "loglinear"
+    kernel   float32 (num_pdfs of the first, num_pdfs of the others) of MapPosteriors, or None
     """
-    left, right = (max(s.config[key] for s in (a, b)) for key in ("left_context", "right_context"))
-    feats = keras.Input((None, b.config["feat_dim"]), name="feats")
-    pair = []
-    for name, source in (("a", a), ("b", b)):
+    base = sources[-1].config
+    left, right = (max(s.config[key] for s in sources) for key in ("left_context", "right_context"))
+    feats = keras.Input((None, base["feat_dim"]), name="feats")
+    parts = []
+    for number, source in enumerate(sources):
+        name = ascii_lowercase[number] if len(sources) <= len(ascii_lowercase) else f"n{number}"
         crop = Crop(left - source.config["left_context"], right - source.config["right_context"],
                     name=f"{name}.crop_feats")
-        pair.append(beside(source.model(), crop(feats), f"{name}."))
+        parts.append(beside(source.model(), crop(feats), f"{name}."))
     if kernel is not None:
         mapping = MapPosteriors(kernel.shape[1], name="a.map")
-        pair[0] = mapping(pair[0])
+        parts[0] = mapping(parts[0])
         mapping.set_weights([kernel])
-    mixed = MixPosteriors(weight, form, name="mix")(pair)
+    mixed = MixPosteriors(weights, form, name="mix")(parts)
     model = keras.Model(feats, mixed, name="mixture")
     # One that needs utterances whole makes the mixture need them.
-    arch = next((s.config["arch"] for s in (a, b) if s.config["arch"] in RECURRENT),
-                b.config["arch"])
-    shift = b.config.get("frame_shift", 0.01)
+    arch = next((s.config["arch"] for s in sources if s.config["arch"] in RECURRENT), base["arch"])
+    shift = base.get("frame_shift", 0.01)
     left, right, _ = context(model)
-    return model, {**b.config, "arch": arch, "left_context": left, "right_context": right,
+    return model, {**base, "arch": arch, "left_context": left, "right_context": right,
                    "num_params": num_params(model),
                    "macs_per_second": macs_per_second(model, shift),
-                   "mixture": {"a": str(a.path), "b": str(b.path), "weight": weight, "form": form}}
+                   "mixture": {"networks": [str(s.path) for s in sources], "weights": weights,
+                               "form": form}}
 
 
 def beside(model, x, prefix):

@@ -54,6 +54,42 @@ def test_both_forms(one, two, networks, tmp_path, capsys):
     assert "up to date" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("weight, weights", [("", [1 / 3] * 3), ("0.5,0,0.5", [0.5, 0, 0.5])])
+def test_three_networks(weight, weights, networks, tmp_path):
+    parts = [networks[arch] for arch in ("dnn", "lstm", "tdnn")]
+    logs = [log_posteriors(part) for part in parts]
+    mix.main(["--weight", weight, *parts, tmp_path / "linear"])
+    expected = np.average(np.exp(logs), axis=0, weights=weights)
+    assert np.exp(log_posteriors(tmp_path / "linear")) == pytest.approx(expected, abs=1e-5)
+    mix.main(["--weight", weight, "--form", "loglinear", *parts, tmp_path / "log"])
+    product = np.exp(np.average(logs, axis=0, weights=weights))
+    assert np.exp(log_posteriors(tmp_path / "log")) == pytest.approx(
+        product / product.sum(1, keepdims=True), abs=1e-5)
+    network = read_network(tmp_path / "log")
+    assert network.config["mixture"]["networks"] == [str(part) for part in parts]
+    priors = [np.exp(read_network(part).log_priors) for part in parts]
+    assert np.exp(network.log_priors) == pytest.approx(
+        np.average(priors, axis=0, weights=weights), abs=1e-6)
+
+
+def test_a_mixture_may_be_mixed(networks, tmp_path):
+    mix.main([networks["tdnn"], networks["dnn"], tmp_path / "two"])
+    mix.main(["--weight", "0.4", tmp_path / "two", networks["tdnn"], tmp_path / "again"])
+    logs = [log_posteriors(networks[arch]) for arch in ("tdnn", "dnn")]
+    assert np.exp(log_posteriors(tmp_path / "again")) == pytest.approx(
+        np.average(np.exp(logs), axis=0, weights=[0.8, 0.2]), abs=1e-5)
+
+
+@pytest.mark.parametrize("weight, said", [
+    ("much", "much are no numbers"), ("0.2,0.3,0.5", "are 3 weights of 2 networks"),
+    ("0.2,0.3", "no weights from 0 to 1 that sum to 1"), ("1.5", "no weights from 0 to 1")])
+def test_weights_that_cannot_be(networks, tmp_path, weight, said):
+    with pytest.raises(UserError, match=said):
+        mix.main(["--weight", weight, networks["tdnn"], networks["dnn"], tmp_path / "nn"])
+    with pytest.raises(UserError, match="one network cannot be mixed"):
+        mix.main([networks["tdnn"], tmp_path / "nn"])
+
+
 def test_mapped_posteriors(networks, tmp_path):
     a, b = (read_network(networks[arch]) for arch in ("tdnn", "dnn"))
     num_pdfs = a.config["num_pdfs"]
