@@ -73,7 +73,7 @@ def test_speechocean762_recipe_on_a_tiny_corpus(server, tiny, tmp_path):
         "--hold-out", 0, "--nj", 1, server=server)
     table = results(tmp_path / "exp/results")
     assert list(table) == ["mono", "tri1", "tri2b", "tri3b", "nnet/tdnn/0",
-                           "nnet/tdnn_mmi/0"]
+                           "nnet/tdnn_mmi/0", "together"]
     assert all(wer < 40 for wer, _ in table.values()), table
     scoring = tmp_path / "exp/tri3b/decode_test/scoring"
     assert "agegroup child, 5 utterances" in (scoring / "by_agegroup").read_text()

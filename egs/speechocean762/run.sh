@@ -16,7 +16,8 @@
 # of the training speakers, of both genders and all ages, whose words are not in its LM either,
 # and decodes these; what is best for them is applied to the test set. --hold-out 0 leaves this
 # out and gives Kaldi's way of choosing alone: the best on the test set itself. The results show
-# both, side by side, and word error rates by age group and gender.
+# both, side by side, word error rates by age group and gender, and what GMMs and networks hear
+# together.
 set -euo pipefail
 
 stage=0            # first stage to run
@@ -161,6 +162,7 @@ fi
 if begin 12 "word error rates"; then
   decodes=()
   table=()
+  together=("$exp/tri3b/decode_test")
   for system in $systems; do
     dev=""
     if [[ $hold_out -gt 0 ]]; then dev=$exp/tune/$system/decode_test; fi
@@ -181,7 +183,16 @@ if begin 12 "word error rates"; then
       group+="${group:+,}$decode"
     done
     table+=("$network=$group")
+    together+=("${group%%,*}")
   done
+  # GMMs and networks err in other ways: what tri3b and the first seed's networks hear together.
+  if [[ -n $networks ]]; then
+    steps/score/combine.py --nj "$nj" --cmd "$decode_cmd" --group spk2agegroup \
+      --group spk2gender "$data/test" "$exp/tri3b/graph" "${together[@]}" \
+      "$exp/together/decode_test"
+    decodes+=("$exp/together/decode_test")
+    table+=("together=$exp/together/decode_test")
+  fi
   steps/score/results.py --out "$exp/results" "${decodes[@]}"
   steps/score/table.py --baseline tri3b --out "$exp/table" "${table[@]}"
 fi

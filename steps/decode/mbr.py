@@ -30,6 +30,7 @@ class Sentences(NamedTuple):
     word         int64 (num_arcs,), place in ids
     posterior    float64 (num_arcs,)
     ids          int32 (num_words,), word ids, sorted; 0, no word, is the first
+    best         word ids of the likeliest sentence, a list
     """
 
     src: np.ndarray
@@ -38,6 +39,7 @@ class Sentences(NamedTuple):
     posterior: np.ndarray
     num_states: int
     ids: np.ndarray
+    best: list
 
     def places(self, words):
         """Place of each of some word ids in ids, and whether it is there."""
@@ -51,9 +53,9 @@ def word_confidences(lattice, words, lmwt=1.0, wip=0.0):
     words      word ids, e.g. the best path's
     lmwt, wip  LM weight and cost of each word, as of the best path
     """
-    if not lattice.num_states or not len(words):
+    sentences = sentences_of(lattice, lmwt, wip) if len(words) else None
+    if sentences is None:
         return np.zeros(len(words))
-    sentences = _sentences(determinize(lattice, lmwt, wip), lmwt, wip)
     gamma, _ = _at_places(sentences, words)
     place, known = sentences.places(words)
     found = gamma[np.arange(1, len(gamma), 2), np.where(known, place, 0)]
@@ -90,21 +92,47 @@ def _near(settings):
 
 
 def _least_risk(compact, lmwt, wip):
-    words = compact.best_path(lmwt, wip)[0]
-    if not compact.num_states:
-        return words
-    sentences = _sentences(compact, lmwt, wip)
-    gamma, least = _at_places(sentences, words)
+    return least_risk_together([_sentences(compact, lmwt, wip)], [1]) if compact.num_states else []
+
+
+def least_risk_together(several, weights):
+    """The words with the least expected edit distance to the sentences of several lattices.
+
+    several   Sentences of the same utterance by several systems
+    weights   of each: probability that it is the one to go by; they need not sum to 1
+    returns   a list of word ids
+    """
+    ids = several[0].ids
+    for sentences in several[1:]:
+        ids = np.union1d(ids, sentences.ids)
+    weights = np.divide(weights, np.sum(weights))
+
+    def at(words):
+        total, risk = np.zeros((2 * len(words) + 1, len(ids))), 0.0
+        for sentences, weight in zip(several, weights, strict=True):
+            gamma, own = _at_places(sentences, words)
+            total[:, np.searchsorted(ids, sentences.ids)] += weight * gamma
+            risk += weight * own
+        return total, risk
+
+    words = several[int(np.argmax(weights))].best
+    gamma, least = at(words)
     for _ in range(MAX_ROUNDS):
-        better = sentences.ids[gamma.argmax(1)]
+        better = ids[gamma.argmax(1)]
         better = better[better > 0].tolist()
         if better == words:
             break
-        gamma, risk = _at_places(sentences, better)
+        gamma, risk = at(better)
         if risk > least - ROUNDING:
             break
         words, least = better, risk
     return words
+
+
+def sentences_of(lattice, lmwt=1.0, wip=0.0):
+    """The Sentences of a lattice, or None if it has no path."""
+    compact = determinize(lattice, lmwt, wip)
+    return _sentences(compact, lmwt, wip) if compact.num_states else None
 
 
 def _sentences(compact, lmwt, wip):
@@ -118,7 +146,7 @@ def _sentences(compact, lmwt, wip):
     keep = posteriors > UNLIKELY
     ids, place = np.unique(np.append(words[keep], np.int32(0)), return_inverse=True)
     return Sentences(src[keep], dst[keep], place[:-1], posteriors[keep], compact.num_states + 1,
-                     ids)
+                     ids, compact.best_path(lmwt, wip)[0])
 
 
 def _at_places(sentences, words):

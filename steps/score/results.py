@@ -30,14 +30,16 @@ def main(argv=None):
 def result_line(decode):
     """One decode directory's line."""
     summary = read_summary(decode)
-    wer, kaldi = summary["wer"], summary["kaldi"]
+    wer = summary["wer"]
     counts = Counts(*(wer[field] for field in Counts._fields))
     low, high = wer["interval"]
-    if Path(summary["chosen_on"]).resolve() == decode.resolve():
+    if "systems" in summary:
+        chosen = " and ".join(system["decode"] for system in summary["systems"]) + " together"
+    elif Path(summary["chosen_on"]).resolve() == decode.resolve():
         chosen = "LM weight chosen on this set itself (Kaldi's way)"
     else:
         chosen = (f"LM weight chosen on {summary['chosen_on']}; "
-                  f"on this set itself (Kaldi's way) {kaldi['wer']:.2f}")
+                  f"on this set itself (Kaldi's way) {summary['kaldi']['wer']:.2f}")
     return (f"{error_line(counts)}  {decode}  95 % {low:.2f} to {high:.2f}, "
             f"CER {summary['cer']['percent']:.2f}; {chosen}")
 
