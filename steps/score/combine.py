@@ -32,7 +32,7 @@ from steps.score.hypotheses import read_filter, read_references, read_words
 from steps.score.report import report_text, summarise, write_scoring
 from steps.score.wer import characters, characters_and_spaces, error_line, read_summary
 from utils.option_types import count
-from utils.step import Step, UserError, share
+from utils.step import Step, UserError, read_done, share
 
 TOGETHER = ("together", "")     # in place of an LM weight and a penalty
 
@@ -67,6 +67,7 @@ def main(argv=None):
                                                   map(read_summary, args.decode), strict=True)]
     for other in args.decode[1:]:
         check_same_references(Path(args.decode[0]), Path(other))
+    check_same_words(args)
     mapping = read_filter(args.filter)
     refs, utt2spk = read_references(args.data, mapping)
     num_jobs = step.num_jobs(len(refs))
@@ -107,6 +108,17 @@ def weights_of(text, decodes):
         raise UserError("--weights", f"{text} are not {len(decodes)} numbers above 0",
                         "one for each system")
     return weights
+
+
+def check_same_words(args):
+    """UserError if a system was scored with a graph of other words, as far as that is there."""
+    words = (Path(args.graph) / "words.txt").read_bytes()
+    for decode in args.decode:
+        own = Path(read_done(decode).get("score", {}).get("options", {}).get("graph", args.graph))
+        path = own / "words.txt"
+        if path.is_file() and path.read_bytes() != words:
+            raise UserError(path, f"of {decode}, is not {args.graph}/words.txt",
+                            "combine systems whose graphs have the same words")
 
 
 def combine_share(args, lattices, weights):

@@ -81,4 +81,9 @@ def test_what_cannot_be_combined(systems, tmp_path):
     score.main([*SMALL, other, graph, bare])
     with pytest.raises(UserError, match=r'ann-1 is "yes yes", but in .* it is "yes go"'):
         combine.main([data, graph, a, bare, tmp_path / "out"])
+    words = make_graph(tmp_path / "words")
+    (words / "words.txt").write_text((graph / "words.txt").read_text().replace("no 2", "nay 2"))
+    score.main([*SMALL, data, words, bare])
+    with pytest.raises(UserError, match=r"words/words.txt: of .*bare, is not .*graph/words.txt"):
+        combine.main([data, graph, a, bare, tmp_path / "out"])
     assert not (tmp_path / "out").exists()
