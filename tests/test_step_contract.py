@@ -79,6 +79,8 @@ steps/decode/lattice_to_ctm.py --lmwt 10 data/fr/dev exp/fr/tri3b/graph exp/fr/t
 steps/decode/lattice_to_nbest.py --nj 1 --n 2 exp/fr/tri3b/graph exp/fr/tri3b/decode_dev new/nbest
 steps/decode/rescore.py --nj 1 exp/fr/tri3b/graph data/fr/lm/3gram.arpa new/lm/pruned.arpa \
   exp/fr/tri3b/decode_dev new/rescored
+steps/score/combine.py --nj 1 data/fr/dev exp/fr/tri3b/graph exp/fr/tri3b/decode_dev \
+  exp/fr/tdnn/decode_dev new/together
 steps/nnet/train.py --config conf/tdnn.conf --num-epochs 1 data/fr/nnet/train exp/fr/tri3b new/tdnn
 steps/nnet/compute_posteriors.py --nj 1 data/fr/nnet/dev exp/fr/tdnn new/post
 steps/nnet/align.py --nj 1 data/fr/nnet/dev data/fr/lang exp/fr/tdnn new/tdnn_ali
