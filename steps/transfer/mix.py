@@ -50,8 +50,9 @@ def main(argv=None):
     for other in sources[:-1]:
         check_alike(other, last, mapped=bool(args.pdf_map) and other is a)
     from steps.transfer.mixture import mixture
-    kernel, priors = None, mean_priors(sources, weights)
-    if args.pdf_map:
+    if not args.pdf_map:
+        kernel, priors = None, mean_priors(sources, weights)
+    else:
         check_map(args.pdf_map, last.path, a.path)
         by_sound = read_pdf_map(args.pdf_map, last.config["num_pdfs"],
                                 a.config["num_pdfs"]).toarray()
