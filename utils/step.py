@@ -398,6 +398,14 @@ def _short(path):
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
+def numbers(option, text, example):
+    """The floats of an option's text, with commas between; UserError if they are none."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise UserError(option, f"{text} are no numbers", f"such as {example}") from None
+
+
 def positive(text):
     value = int(text)
     if value < 1:

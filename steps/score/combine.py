@@ -21,30 +21,25 @@ e.g. steps/score/combine.py data/test exp/tri3b/graph exp/tri3b/decode_test \\
        exp/tdnn_mmi/decode_test exp/combined/decode_test
 """
 
-import json
 import shutil
 from itertools import chain
 from pathlib import Path
 
 from steps.score import score
 from steps.score.compare_wer import check_same_references
-from steps.score.hypotheses import read_filter, read_references, read_words
+from steps.score.hypotheses import read_filter, read_references, read_words, write_words
 from steps.score.report import report_text, summarise, write_scoring
-from steps.score.wer import characters, characters_and_spaces, error_line, read_summary
-from utils.option_types import count
-from utils.step import Step, UserError, read_done, share
+from steps.score.wer import error_line, read_summary
+from utils.step import Step, UserError, numbers, read_done, share
 
-TOGETHER = ("together", "")     # in place of an LM weight and a penalty
+TOGETHER = "together"     # the only setting, in place of an LM weight and a penalty
 
 
 def main(argv=None):
     step = Step(__file__, __doc__, jobs=2)
     step.add("--weights", default="", metavar="A,B,...",
              help="of the systems, with commas (default: they are equal)")
-    step.add("--filter", default="", help="as of steps/score/score.py")
-    step.add("--group", action="append", default=[], help="likewise")
-    step.add("--cer-spaces", action="store_true", help="likewise")
-    step.add("--seed", type=count, default=0, help="of the bootstrap (default 0)")
+    score.add_counting_options(step)
     step.add("data", help="data directory")
     step.add("graph", help="graph or lang directory")
     step.add("decode", nargs="+", help="decode directories of the systems")
@@ -56,10 +51,8 @@ def main(argv=None):
     summaries = [Path(decode) / "scoring/summary.json" for decode in args.decode]
     if step.is_job:
         return combine_share(args, lattices, weights)
-    groups = args.group or [name for name in score.GROUPS if (Path(args.data) / name).is_file()]
-    inputs = [Path(args.data) / name for name in ["text", "utt2spk", *groups]]
-    inputs += [Path(args.graph) / name for name in ["words.txt", "bpe.model"]]
-    if step.up_to_date(args.dir, [*inputs, args.filter, *summaries, *chain(*lattices)]):
+    groups = score.groups_of(args)
+    if step.up_to_date(args.dir, [*score.inputs_of(args, groups), *summaries, *chain(*lattices)]):
         return 0
     systems = [{"decode": str(decode), "weight": weight, "wer": summary["wer"]["percent"],
                 "lmwt": summary["lmwt"], "wip": summary["wip"]}
@@ -78,17 +71,14 @@ def main(argv=None):
         texts = read_words([work / f"hyps.{job}" for job in range(1, num_jobs + 1)], [TOGETHER],
                            args.graph, mapping)
         shutil.rmtree(work)
-        one = score.count_settings(
-            refs, texts, characters_and_spaces if args.cer_spaces else characters)[TOGETHER]
+        one = score.count_settings(args, refs, texts)[TOGETHER]
         told = " + ".join(f"{system['weight']:g} {system['decode']}" for system in systems)
         lines = [f"{error_line(one.counts(name), name.upper())} {args.dir}  {told}\n"
                  for name in ("wer", "cer")]
         for name, line in zip(("wer", "cer"), lines, strict=True):
             (out / f"best_{name}").write_text(line)
-        summary = summarise(one, one, args.dir, refs, utt2spk, args.seed)
-        for name in ("lmwt", "wip", "kaldi"):      # each system has its own
-            del summary[name]
-        summary.update(mbr=True, systems=systems)
+        summary = {"chosen_on": str(args.dir), "mbr": True, "systems": systems,
+                   **summarise(one, refs, utt2spk, args.seed)}
         write_scoring(out / "scoring", args.data, refs, utt2spk, one, summary,
                       report_text(summary, one, args.dir, lines[:1]), groups, args.seed)
     alone = ", ".join(f"{system['wer']:.2f}" for system in systems)
@@ -100,10 +90,7 @@ def weights_of(text, decodes):
     if len(decodes) < 2:
         raise UserError("combine.py", "one system cannot be combined",
                         "give two or more decode directories, then <dir>")
-    try:
-        weights = [float(part) for part in text.split(",")] if text else [1.0] * len(decodes)
-    except ValueError:
-        raise UserError("--weights", f"{text} are no numbers", "such as 1,2,2") from None
+    weights = numbers("--weights", text, "1,2,2") if text else [1.0] * len(decodes)
     if len(weights) != len(decodes) or not all(0 < weight < float("inf") for weight in weights):
         raise UserError("--weights", f"{text} are not {len(decodes)} numbers above 0",
                         "one for each system")
@@ -122,7 +109,7 @@ def check_same_words(args):
 
 
 def combine_share(args, lattices, weights):
-    """One job: its utterances' words to a line of JSON each, as write_words()."""
+    """One job: the words of its utterances."""
     from steps.decode.lattice import read_lattices
     from steps.decode.mbr import least_risk_together, sentences_of
     refs, _ = read_references(args.data, {})
@@ -135,11 +122,9 @@ def combine_share(args, lattices, weights):
                 sentences = sentences_of(lattice, *setting) if utt in heard else None
                 if sentences:
                     heard[utt].append((sentences, weight))
-    with (Path(args.work) / f"hyps.{args.job}").open("w", encoding="utf-8") as file:
-        for utt, several in heard.items():
-            if several:
-                words = least_risk_together(*zip(*several, strict=True))
-                file.write(json.dumps([utt, [words]]) + "\n")
+    write_words(Path(args.work) / f"hyps.{args.job}", (
+        (utt, [least_risk_together(*zip(*several, strict=True))])
+        for utt, several in heard.items() if several))
     return 0
 
 

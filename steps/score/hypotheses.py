@@ -10,8 +10,8 @@ from utils.lang.lexicon import split_fields
 from utils.step import UserError
 
 
-def write_words(lattice_files, settings, path, mbr=False):
-    """Write a line of JSON for each lattice: [utt, [[word ids] of each setting]].
+def words_of(lattice_files, settings, mbr=False):
+    """Iterator of (utt, [word ids of each setting]) over lattices.
 
     settings   [(LM weight, word insertion penalty)]
     mbr        those of minimum Bayes risk, and not the best path's
@@ -19,12 +19,17 @@ def write_words(lattice_files, settings, path, mbr=False):
     from steps.decode.lattice import read_lattices
     from steps.decode.mbr import least_risk
     settings = [(float(lmwt), float(wip)) for lmwt, wip in settings]
+    for lattices in lattice_files:
+        for utt, lattice in read_lattices(lattices):
+            yield utt, least_risk(lattice, settings) if mbr else [
+                lattice.best_path(*setting)[0] for setting in settings]
+
+
+def write_words(path, pairs):
+    """Write a line of JSON for each (utt, [word ids of each setting])."""
     with Path(path).open("w", encoding="utf-8") as file:
-        for lattices in lattice_files:
-            for utt, lattice in read_lattices(lattices):
-                words = least_risk(lattice, settings) if mbr else [
-                    lattice.best_path(*setting)[0] for setting in settings]
-                file.write(json.dumps([utt, words]) + "\n")
+        for utt, words in pairs:
+            file.write(json.dumps([utt, words]) + "\n")
 
 
 def read_words(paths, settings, graph, mapping):

@@ -44,18 +44,12 @@ def best_lines(scored, name, decode, on_dev, dev):
     return lines, [s for s, _ in choices]
 
 
-def summarise(scored, kaldi, chosen_on, refs, utt2spk, seed):
-    """The numbers of summary.json.
-
-    scored, kaldi   Scored at the setting chosen, and at the one chosen on the scored set itself
-    chosen_on       decode directory
+def summarise(scored, refs, utt2spk, seed):
+    """The numbers of summary.json that no setting is needed for: counts and intervals of a Scored.
     """
-    summary = {"lmwt": scored.setting[0], "wip": scored.setting[1], "chosen_on": str(chosen_on),
-               "utts": len(refs), "missing": len(refs.keys() - scored.texts.keys()),
+    summary = {"utts": len(refs), "missing": len(refs.keys() - scored.texts.keys()),
                "spks": len({utt2spk[utt] for utt in refs}),
                "sents_wrong": sum(c.errors > 0 for c in scored.words.values()),
-               "kaldi": {"lmwt": kaldi.setting[0], "wip": kaldi.setting[1],
-                         "wer": float(percent(*_rate(kaldi.words)))},
                "sclite": total(count_all(refs, scored.texts, SCLITE).values())._asdict()}
     spks = [utt2spk[utt] for utt in refs]
     for name, counts in (("wer", scored.words), ("cer", scored.chars)):
@@ -66,6 +60,17 @@ def summarise(scored, kaldi, chosen_on, refs, utt2spk, seed):
             "interval": interval(*zip(*rows, strict=True), seed=seed),
             "interval_over_speakers": interval(by_spk[:, 0], by_spk[:, 1], seed=seed)}
     return summary
+
+
+def setting_of(scored, kaldi, chosen_on):
+    """What summary.json says of the setting chosen.
+
+    scored, kaldi   Scored at that setting, and at the one chosen on the scored set itself
+    chosen_on       decode directory
+    """
+    return {"lmwt": scored.setting[0], "wip": scored.setting[1], "chosen_on": str(chosen_on),
+            "kaldi": {"lmwt": kaldi.setting[0], "wip": kaldi.setting[1],
+                      "wer": float(percent(*_rate(kaldi.words)))}}
 
 
 def report_text(summary, scored, decode, best):

@@ -24,8 +24,21 @@ import shutil
 from functools import cache
 from pathlib import Path
 
-from steps.score.hypotheses import read_filter, read_references, read_words, write_words
-from steps.score.report import Scored, best_lines, report_text, summarise, write_scoring
+from steps.score.hypotheses import (
+    read_filter,
+    read_references,
+    read_words,
+    words_of,
+    write_words,
+)
+from steps.score.report import (
+    Scored,
+    best_lines,
+    report_text,
+    setting_of,
+    summarise,
+    write_scoring,
+)
 from steps.score.wer import (
     characters,
     characters_and_spaces,
@@ -35,7 +48,7 @@ from steps.score.wer import (
     read_summary,
     report,
 )
-from utils.option_types import yes_or_no
+from utils import option_types
 from utils.step import Step, UserError, log, share
 
 GROUPS = ["utt2accent", "spk2gender"]   # scored apart wherever a data directory has them
@@ -50,15 +63,10 @@ def main(argv=None):
     step.add("--max-lmwt", type=int, default=17, help="highest LM weight (default 17)")
     step.add("--word-ins-penalty", default="0.0,0.5,1.0",
              help="word insertion penalties, with commas (default 0.0,0.5,1.0)")
-    step.add("--mbr", type=yes_or_no, default=False,
+    step.add("--mbr", type=option_types.yes_or_no, default=False,
              help="of each lattice the words of which the fewest are expected to be wrong (minimum "
                   "Bayes risk), and not its best path; on <--dev> as well (default false)")
-    step.add("--filter", default="", help="file of words to leave out or to replace, in reference "
-             "and hypothesis: `word [word ...]` a line")
-    step.add("--group", action="append", default=[],
-             help="utt2* or spk2* table of <data> to score apart (default utt2accent, spk2gender)")
-    step.add("--cer-spaces", action="store_true", help="count the space between words in CER")
-    step.add("--seed", type=int, default=0, help="of the bootstrap (default 0)")
+    add_counting_options(step)
     step.add("data", help="data directory")
     step.add("graph", help="graph or lang directory")
     step.add("decode", help="decode directory")
@@ -67,15 +75,13 @@ def main(argv=None):
     from steps.decode.lattice_io import lattice_files
     lattices = lattice_files(args.decode)
     if step.is_job:
-        write_words(share(lattices, args.job, args.nj), settings,
-                    Path(args.work) / f"hyps.{args.job}", args.mbr)
+        write_words(Path(args.work) / f"hyps.{args.job}",
+                    words_of(share(lattices, args.job, args.nj), settings, args.mbr))
         return 0
-    groups = args.group or [name for name in GROUPS if (Path(args.data) / name).is_file()]
+    groups = groups_of(args)
     dev_files = [Path(args.dev) / f"{name}_{lmwt}_{wip}" for name in ["wer", "cer"]
                  for lmwt, wip in settings if args.dev]
-    inputs = [Path(args.data) / name for name in ["text", "utt2spk", *groups]]
-    inputs += [Path(args.graph) / name for name in ["words.txt", "bpe.model"]]
-    if step.up_to_date(args.decode, [*inputs, args.filter, *lattices, *dev_files]):
+    if step.up_to_date(args.decode, [*inputs_of(args, groups), *lattices, *dev_files]):
         return 0
 
     mapping = read_filter(args.filter)
@@ -88,14 +94,13 @@ def main(argv=None):
         size = sum(path.stat().st_size for path in lattices)
         num_jobs = min(step.num_jobs(len(lattices), "lattice archives"), 1 + size // JOB_BYTES)
         if num_jobs == 1:
-            write_words(lattices, settings, work / "hyps.1", args.mbr)
+            write_words(work / "hyps.1", words_of(lattices, settings, args.mbr))
         else:
             step.run_jobs(num_jobs, f"{args.decode}/log", work)
         texts = read_words([work / f"hyps.{job}" for job in range(1, num_jobs + 1)],
                            settings, args.graph, mapping)
         shutil.rmtree(work)
-        scored = count_settings(refs, texts,
-                                characters_and_spaces if args.cer_spaces else characters)
+        scored = count_settings(args, refs, texts)
         for (lmwt, wip), one in scored.items():
             missing = len(refs.keys() - one.texts.keys())
             (out / f"wer_{lmwt}_{wip}").write_text(report(one.words, missing))
@@ -105,15 +110,35 @@ def main(argv=None):
         (out / "best_cer").write_text("".join(
             best_lines(scored, "cer", args.decode, on_dev["cer"], args.dev)[0]))
         best = scored[chosen[0]]
-        summary = summarise(best, scored[chosen[-1]], args.dev or args.decode, refs, utt2spk,
-                            args.seed)
-        summary["mbr"] = args.mbr
+        summary = {**setting_of(best, scored[chosen[-1]], args.dev or args.decode),
+                   "mbr": args.mbr, **summarise(best, refs, utt2spk, args.seed)}
         write_scoring(out / "scoring", args.data, refs, utt2spk, best, summary,
                       report_text(summary, best, args.decode, lines), groups, args.seed)
     if not args.dev:
         warn_at_the_edge(args, {setting: one.counts("wer").errors for setting, one in
                                 scored.items()}, chosen[0])
     return step.finish(f"{error_line(best.counts('wer'))}, {len(refs)} utterances")
+
+
+def add_counting_options(step):
+    """Options of how errors are counted, whoever made the words."""
+    step.add("--filter", default="", help="file of words to leave out or to replace, in reference "
+             "and hypothesis: `word [word ...]` a line")
+    step.add("--group", action="append", default=[],
+             help="utt2* or spk2* table of <data> to score apart (default utt2accent, spk2gender)")
+    step.add("--cer-spaces", action="store_true", help="count the space between words in CER")
+    step.add("--seed", type=option_types.count, default=0, help="of the bootstrap (default 0)")
+
+
+def groups_of(args):
+    """Names of the tables of <data> to score apart."""
+    return args.group or [name for name in GROUPS if (Path(args.data) / name).is_file()]
+
+
+def inputs_of(args, groups):
+    """Files whose change makes any scoring out of date; groups as of groups_of()."""
+    return [*(Path(args.data) / name for name in ["text", "utt2spk", *groups]),
+            *(Path(args.graph) / name for name in ["words.txt", "bpe.model"]), args.filter]
 
 
 def settings_of(args):
@@ -142,8 +167,10 @@ def warn_at_the_edge(args, errors, best):
                 f"{option} may be better")
 
 
-def count_settings(refs, texts, split):
-    """{setting: Scored} of {setting: {utt: words}}; split makes characters of words."""
+def count_settings(args, refs, texts):
+    """{setting: Scored} of {setting: {utt: words}}."""
+    split = characters_and_spaces if args.cer_spaces else characters
+
     @cache   # most settings give an utterance the same words
     def counts(utt, words):
         return count(refs[utt], words), count(split(refs[utt]), split(words))

@@ -24,7 +24,7 @@ from steps.hmm.tree import check_same_tree
 from steps.nnet import training
 from steps.transfer.initial import Source
 from steps.transfer.pdf_map import check_map, read_pdf_map
-from utils.step import Step, UserError
+from utils.step import Step, UserError, numbers
 
 FORMS = ("linear", "loglinear")
 
@@ -71,11 +71,7 @@ def weights_of(text, count):
     """As many weights as there are networks, from what --weight says; they sum to 1."""
     if not text:
         return [1 / count] * count
-    try:
-        weights = [float(part) for part in text.split(",")]
-    except ValueError:
-        raise UserError("--weight", f"{text} are no numbers",
-                        "such as 0.3 or 0.2,0.3,0.5") from None
+    weights = numbers("--weight", text, "0.3 or 0.2,0.3,0.5")
     if len(weights) == 1 and count == 2:
         weights.append(1 - weights[0])
     if len(weights) != count:

@@ -5,18 +5,15 @@ import pytest
 
 from steps.decode.lattice import Lattice
 from steps.decode.nbest import best_arcs_of_words, nbest
-from tests.steps.decode.test_posteriors import all_paths, random_lattice
+from tests.steps.decode.test_determinize import sentences_of
+from tests.steps.decode.test_posteriors import random_lattice
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_nbest_is_the_sorted_list_of_all_sentences(seed):
     lattice = random_lattice(np.random.default_rng(seed))
     lmwt, wip = 5.0, 0.3
-    arc_costs, final_costs = lattice.costs(lmwt, wip)
-    best = {}
-    for arcs, last in all_paths(lattice):
-        words = tuple(w for w in lattice.olabel[arcs].tolist() if w)
-        best[words] = min(best.get(words, np.inf), arc_costs[arcs].sum() + final_costs[last])
+    best = sentences_of(lattice, lmwt, wip)
     expected = sorted(best.items(), key=lambda item: item[1])
     found = nbest(lattice, 10**6, lmwt, wip)
     assert len(found) == len(expected)
