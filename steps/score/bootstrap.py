@@ -28,17 +28,19 @@ def paired_comparison(errors_a, errors_b, words, level=0.95, seed=0,
     errors_a, errors_b, words   (num_units,) counts of each unit
     returns   {"difference": in percent points, negative where B is better, "low", "high": its
               interval, "better": share of the replicates in which B has fewer errors, "equal":
-              share in which both have as many, "p": twice the share in which the other of the two
-              is ahead or both are equal (two-sided, at most 1)}
+              share in which both have as many, "p": two-sided, twice the share in which the other
+              of the two is ahead or both are equal, what was measured counted as one replicate
+              more (Davison & Hinkley 1997, 4.2.5), so never 0}
     """
     sums = resampled_sums(np.stack([errors_b, errors_a, words], 1), seed, num_replicates)
     fewer = sums[:, 0] - sums[:, 1]
     low, high = _percentiles(100 * fewer / np.maximum(sums[:, 2], 1), level)
     better, equal = float(np.mean(fewer < 0)), float(np.mean(fewer == 0))
+    against = num_replicates * min(better + equal, 1 - better)
     return {"difference": 100 * float(np.sum(errors_b) - np.sum(errors_a)) / float(np.sum(words)),
             "low": low, "high": high,
             "better": better, "equal": equal,
-            "p": min(1.0, 2 * min(better + equal, 1 - better))}
+            "p": min(1.0, 2 * (against + 1) / (num_replicates + 1))}
 
 
 def resampled_sums(values, seed=0, num_replicates=NUM_REPLICATES):

@@ -39,6 +39,8 @@ def test_paired_comparison():
     result = paired_comparison(a, b, words)
     assert result["better"] > 0.999 and result["high"] < 0 and result["p"] < 0.002
     assert paired_comparison(b, a, words)["p"] == result["p"]
+    far = paired_comparison(np.full(200, 9), np.zeros(200, int), words, num_replicates=999)
+    assert far["better"] == 1 and far["p"] == pytest.approx(2 / 1000)     # never 0
     assert result["difference"] == pytest.approx(100 * (b.sum() - a.sum()) / 2000)
     assert result["low"] < result["difference"] < result["high"]
     # The pairing is what makes a small difference visible: apart, the intervals overlap.
