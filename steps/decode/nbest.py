@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from steps.decode.determinize import after_next_word, scored
+from steps.decode.determinize import EXACT, after_next_word, pruned, scored
 
 
 class Hypothesis(NamedTuple):
@@ -34,9 +34,9 @@ def nbest(lattice, count, lmwt=1.0, wip=0.0):
     queue = [(one.ahead[0], 0, (), np.zeros(1, np.int64), np.zeros((1, 2)))]
     found, pushed, reached = [], 1, np.full((lattice.num_states, 2), np.inf)
     while queue and len(found) < count:
-        _, _, words, states, costs = heapq.heappop(queue)
+        total, _, words, states, costs = heapq.heappop(queue)
         if states is None:
-            found.append(_hypothesis(lattice, words, one.cost, one.final))
+            found.append((total, words))
             continue
         end, _, word, to, costs = after_next_word(one, states, costs, reached)
         if np.isfinite(end):
@@ -50,7 +50,12 @@ def nbest(lattice, count, lmwt=1.0, wip=0.0):
                 heapq.heappush(queue, (total, pushed, (*words, int(word[begin])), to[part],
                                        costs[part]))
                 pushed += 1
-    return found
+    if not found:
+        return []
+    # What costs more than the last one is on none of their best paths.
+    lattice = pruned(lattice, lmwt, wip, found[-1][0] - one.ahead[0] + EXACT)
+    costs = lattice.costs(lmwt, wip)
+    return [_hypothesis(lattice, words, *costs) for _, words in found]
 
 
 def best_arcs_of_words(lattice, words, lmwt=1.0, wip=0.0):
