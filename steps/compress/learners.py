@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from steps.compress.masks import sparsity_at
 from steps.nnet.learner import Learner, frame_losses, steps_of_epoch
-from steps.nnet.tf import keras, tf
-from steps.transfer.transfer_learner import distillation
+from steps.nnet.tf import keras
+from steps.transfer.transfer_learner import taught
 
 UPDATES = 50      # how often masks are made anew until they are final
 
@@ -41,11 +41,7 @@ class TaughtLearner(Learner):
         (feats, *targets), = batches
         logits = self.tasks[0].layer(self.trunk(feats, training=True))
         sums = frame_losses(logits, *targets, **self.options.of_frames())
-        t, share = self.teacher.temperature, self.teacher.weight
-        taught = distillation(logits, self.teacher.model(feats, training=False), targets[1], t)
-        # Gradients of softmax(z / t) are 1 / t^2 as large (Hinton et al. 2015).
-        loss = (1 - share) * sums[2] + share * t * t * taught
-        return [tf.stack([sums[0], sums[1], loss, sums[3]])]
+        return [taught(sums, self.teacher, logits, feats, targets[1])]
 
 
 class MaskedLearner(TaughtLearner):

@@ -117,17 +117,27 @@ class TransferLearner(Learner):
         (feats, *targets), = batches
         hidden, source_hidden = self.both(feats, training=True)
         sums = frame_losses(self.tasks[0].layer(hidden), *targets, **self.options.of_frames())
-        t, share = self.teacher.temperature, self.teacher.weight
-        taught = distillation(self.teacher.layer(source_hidden),
-                              self.teacher.model(feats, training=False), targets[1], t)
-        # Gradients of softmax(z / t) are 1 / t^2 as large (Hinton et al. 2015).
-        loss = (1 - share) * sums[2] + share * t * t * taught
-        return [tf.stack([sums[0], sums[1], loss, sums[3]])]
+        return [taught(sums, self.teacher, self.teacher.layer(source_hidden), feats, targets[1])]
 
     def _pull(self):
         for variable in self.factored:
             rate = self.rates[self.place[id(variable)]]
             variable.assign(variable + rate * (constrain(variable) - variable))
+
+
+def taught(sums, teacher, logits, feats, weights):
+    """frame_losses() with the teacher's share in the loss.
+
+    sums     float32 (4,) of frame_losses()
+    teacher  .model, .weight and .temperature as of Teacher
+    logits   float32 (batch, num_out, num_pdfs), to be as the model's on feats
+    weights  float32 (batch, num_out)
+    """
+    t, share = teacher.temperature, teacher.weight
+    divergence = distillation(logits, teacher.model(feats, training=False), weights, t)
+    # Gradients of softmax(z / t) are 1 / t^2 as large (Hinton et al. 2015).
+    loss = (1 - share) * sums[2] + share * t * t * divergence
+    return tf.stack([sums[0], sums[1], loss, sums[3]])
 
 
 def distillation(logits, teacher, weights, temperature):
