@@ -22,7 +22,7 @@ size=small         # of the corpus: tiny, small or full
 source=en          # the language with much speech; data/<source>
 network=tdnn       # of the source; conf/<network>.conf
 targets="en-scotland en-caribbean fr"   # one data/<target> each
-systems="mono tri1 tri2b tri3b"   # GMM systems of the source to decode; of the targets the last
+systems="mono tri1 tri2b tri3b"   # GMM systems of the source to decode; of the targets tri3b
 at_once=2          # languages side by side, each with its share of the cores
 nj=1               # jobs in parallel, of each of them
 corpus=corpus      # where the sound is
@@ -36,6 +36,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 . utils/parse_options.sh
 . utils/side_by_side.sh
 parse_options "$@"
+demand systems tri3b   # of which networks have trees and graphs
 
 declare -A espeak=([en]=en-us [en-scotland]=en-gb-scotland [en-caribbean]=en-029 [fr]=fr)
 
@@ -128,7 +129,7 @@ fi
 
 # The GMM systems of a language that are decoded.
 systems_of() {
-  if [[ $1 == "$source" ]]; then echo "$systems"; else echo "${systems##* }"; fi
+  if [[ $1 == "$source" ]]; then echo "$systems"; else echo tri3b; fi
 }
 
 if begin 8 "graphs and decoding"; then

@@ -11,6 +11,7 @@
 # underscores), and only one that is there already. --help prints the recipe's head comment, its
 # options with their comments and defaults, and its stages. (Its locals begin with _po_, as they hide
 # the recipe's variables of the same name.)
+# demand systems tri3b: refuses to go on if that word is not one of the option's.
 # begin N "title": whether stage N is to run; says so on stderr. Where the recipe has a variable exp,
 # each stage that ends, well or not, leaves a line in $exp/stages.tsv: number, title, start and end
 # in seconds since 1970.
@@ -57,6 +58,13 @@ parse_options() {
   _po_last=$(_recipe_stages "$_po_recipe" | tail -n 1)
   if [[ -n $_po_last ]] && ((10#${stage:-0} > 10#${_po_last%%$'\t'*})); then
     _refuse "$_po_recipe" "--stage $stage: the last one is ${_po_last%%$'\t'*}"
+  fi
+}
+
+demand() {
+  local _po_words=${!1}
+  if [[ " $_po_words " != *" $2 "* ]]; then
+    _refuse "${BASH_SOURCE[1]}" "--${1//_/-} $_po_words: $2 is missing, which later stages need"
   fi
 }
 

@@ -204,6 +204,7 @@ fi
 if begin 15 "a package: all that transcribing needs, in one folder and one zip"; then
   steps/package/package.py --config "$conf/package.conf" --dev "$exp/small/decode_dev" \
     --decode "$exp/small/decode_test" --trainable "$exp/$best" \
+    --lexicon "$data/dict/lexicon.txt" --sound "$data/test" \
     "$exp/small" "$exp/tri3b/graph" "$data/lang_test" "$exp/package"
   # tri3b hears an utterance twice and adapts to its speaker; a package hears it once.
   steps/score/compare_wer.py "$exp/tri3b/decode_test" "$exp/small/decode_test"

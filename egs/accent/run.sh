@@ -23,7 +23,7 @@ speechocean762=""  # the directory with speechocean762's WAVE/; none: it is fetc
 source=an4         # an4, speechocean762, adults or children; data/<source>, exp/<source>
 target=speechocean762   # another of them
 sizes="5 15 30 60 all"  # minutes of the target to train on, each a part of the next
-small_size=30      # of them, that whose networks are made smaller
+small_size=30      # of them, that whose networks are made smaller; if it is none, the last
 trained="pruned50 pruned70 pruned90 half factored student"   # ways to make them smaller
 quantized="int8 int8_static int4 int4_block32 pruned50-int8 half-int8 student-int4"   # bits
 hold_out_an4=10    # training speakers to hold out for development
@@ -31,7 +31,7 @@ hold_out_speechocean762=12   # the same
 forgotten=true     # whether the source's test set is decoded before and after each transfer
 adapted=true       # whether networks are trained on tri3b's adapted features as well
 seeds=0            # networks of the target from each of these seeds; the source from the first
-systems="mono tri1 tri2b tri3b"   # GMM systems to decode and score
+systems="mono tri1 tri2b tri3b"   # GMM systems to decode and score, tri3b among them
 nj=2               # jobs in parallel
 data=data          # where data directories, dict, lang and LM are
 conf=conf          # where the steps' options are
@@ -42,6 +42,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 . ./cmd.sh
 . utils/parse_options.sh
 parse_options "$@"
+demand systems tri3b   # of which networks have trees and graphs
+
+if [[ " $sizes " != *" $small_size "* ]]; then small_size=${sizes##* }; fi
 
 declare -A corpus=([an4]=an4 [speechocean762]=speechocean762
   [adults]=speechocean762 [children]=speechocean762)
@@ -588,9 +591,10 @@ fi
 
 if begin 25 "a package"; then
   from=$exp/$small_part/transfer/${seeds%% *}
-  steps/package/package.py --config "$conf/package.conf" --dev "$from/int8/decode_dev" \
-    --decode "$from/int8/decode_test" --trainable "$from" \
+  packed=$from/${quantized%% *}   # the first of them
+  steps/package/package.py --config "$conf/package.conf" --dev "$packed/decode_dev" \
+    --decode "$packed/decode_test" --trainable "$from" \
     --lexicon "$data/corpora/${corpus[$target]}/dict/lexicon.txt" --sound "$data/$target/test" \
     --name "$source to $target" --corpus "${corpus[$target]}, after ${corpus[$source]}" \
-    "$from/int8" "$exp/$small_part/tri3b/graph" "$data/$target/lang_test" "$exp/$target/package"
+    "$packed" "$exp/$small_part/tri3b/graph" "$data/$target/lang_test" "$exp/$target/package"
 fi

@@ -26,7 +26,7 @@ hold_out=10        # training speakers to hold out in stage 11, 0 for none
 networks="tdnn tdnn_mmi"   # to train, see steps/nnet/architectures.py; _mmi: further, by sequences
 seeds=0            # each from these seeds; with the speakers held out, from the first one
 data=data          # where train/ and test/, lang and LM are
-dict=data/dict     # where the lexicon is
+dict=""            # where the lexicon is; none: <data>/dict
 conf=conf          # where the steps' options are
 exp=exp            # where systems are made
 
@@ -36,6 +36,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 . utils/parse_options.sh
 parse_options "$@"
 
+dict=${dict:-$data/dict}
 systems="mono tri1 tri2b tri3b"
 
 if begin 0 "data"; then
@@ -116,12 +117,12 @@ fi
 if begin 9 "networks on the alignments of tri3b"; then
   for network in $networks; do
     for seed in $seeds; do
+      arch=${network%_mmi}
+      steps/nnet/train.py --config "$conf/nnet.conf" --arch "$arch" --seed "$seed" \
+        "$data/fmllr/train" "$exp/tri3b_sp_ali" "$exp/nnet/$arch/$seed"
       if [[ $network == *_mmi ]]; then
         steps/nnet/train_mmi.py --config "$conf/mmi.conf" --seed "$seed" "$data/fmllr/train" \
-          "$exp/tri3b_sp_ali" "$exp/nnet/${network%_mmi}/$seed" "$exp/nnet/$network/$seed"
-      else
-        steps/nnet/train.py --config "$conf/nnet.conf" --arch "$network" --seed "$seed" \
-          "$data/fmllr/train" "$exp/tri3b_sp_ali" "$exp/nnet/$network/$seed"
+          "$exp/tri3b_sp_ali" "$exp/nnet/$arch/$seed" "$exp/nnet/$network/$seed"
       fi
     done
   done

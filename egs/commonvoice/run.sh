@@ -186,9 +186,10 @@ if begin 8 "decoding with the GMM systems"; then
 fi
 
 if begin 9 "the source: a network of LibriSpeech"; then
-  if [[ -z $source ]]; then
-    ../librispeech/run.sh --stop-stage 9 --part "$source_part" --corpus "$librispeech" \
-      --lexicon "$librispeech_lexicon" \
+  if [[ -z $source && ! -e $from/final.keras ]]; then   # what is there may be made otherwise
+    ../librispeech/run.sh --stop-stage 9 --part "$source_part" \
+      --corpus "${librispeech:+$(realpath "$librispeech")}" \
+      --lexicon "${librispeech_lexicon:+$(realpath "$librispeech_lexicon")}" \
       --systems "" --seeds "${seeds%% *}" --nj "$nj" \
       --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
   fi

@@ -56,15 +56,16 @@ if begin 0 "data"; then
 fi
 
 if begin 1 "the source: English at 8 kHz"; then
-  if [[ $source_exp == ../english/exp/8k ]]; then
-    ../english/run.sh --stop-stage 8 --an4 "$an4" --speechocean762 "$speechocean762" \
+  if [[ $source_exp == ../english/exp/8k && ! -e $from/final.keras ]]; then
+    ../english/run.sh --stop-stage 8 --an4 "${an4:+$(realpath "$an4")}" \
+      --speechocean762 "${speechocean762:+$(realpath "$speechocean762")}" \
       --mfcc mfcc_8k --fbank fbank_8k --seeds "${seeds%% *}" --data data/8k --exp exp/8k \
       --nj "$nj" --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
   fi
 fi
 
 if begin 2 "grammar: one digit or more, all alike"; then
-  local/make_grammar.py "$data/lm/digits.arpa"
+  local/make_grammar.py "$data/${targets%% *}/others/train/text" "$data/lm/digits.arpa"
   utils/lang/format_lm.py "$lang" "$data/lm/digits.arpa" "$data/lang_test"
 fi
 

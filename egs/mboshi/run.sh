@@ -19,20 +19,22 @@ stage=0            # first stage to run
 stop_stage=99      # last stage to run
 corpus=""          # the directory with full_corpus_newsplit/; none: it is fetched
 sizes="10 30 60 all"   # minutes to train on, each a part of the next; systems in exp/<size>
-small_size=30      # of them, that whose networks are made smaller
+small_size=30      # of them, that whose networks are made smaller; if it is none, the last
 trained="pruned50 pruned70 pruned90 half factored student"   # ways to make them smaller
 quantized="int8 int8_static int4 int4_block32 pruned50-int8 half-int8 student-int4"   # bits
 dev_size=250       # utterances of the training set to hold out
 num_units=200      # subwords
-method_size=10     # of them, on which methods of transfer are compared; none: ""
+method_size=10     # of them, on which methods are compared; if it is none, the first; "": on none
 methods="new frozen slow thaw top keep adapt lora lhuc lin distill"   # conf/method_<method>.conf
 mix_weights="0.1 0.2 0.3"   # of the source in its mixture with the target, of which dev chooses
+source_dir=../english   # the source's recipe, from where paths in its data begin
 source_data=../english/data   # data of the source: lang_test, its development and test sets
 source_exp=../english/exp   # systems of the source
-source_tests="test_an4 test_speechocean762"   # what the source may forget
+source_tests="test_an4 test_speechocean762"   # what the source may forget; none: ""
+source_dev=dev     # of the source, where LM weights for these are chosen
 an4=""             # the source's corpora, where they are on disk already: see ../english/run.sh
 speechocean762=""  # the same
-systems="mono tri1 tri2b tri3b tri3b_bpe"   # GMM systems to decode and score
+systems="mono tri1 tri2b tri3b tri3b_bpe"   # GMM systems to decode and score, tri3b among them
 subwords=true      # whether networks decode with subwords, too
 seeds=0            # networks of the target from each of these seeds; the source from the first
 nj=2               # jobs in parallel
@@ -45,6 +47,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 . ./cmd.sh
 . utils/parse_options.sh
 parse_options "$@"
+demand systems tri3b   # of which networks have trees and graphs
+
+if [[ " $sizes " != *" $small_size "* ]]; then small_size=${sizes##* }; fi
+if [[ -n $method_size && " $sizes " != *" $method_size "* ]]; then method_size=${sizes%% *}; fi
 
 # Networks of a size: exp/<size>/<network>/<seed>. They decode with words, decode_<set>, and with
 # subwords, decode_<set>_bpe.
@@ -144,6 +150,10 @@ fi
 
 if begin 9 "graphs and decoding, with words, and tri3b with subwords"; then
   for size in $sizes; do
+    for bpe in "${bpes[@]}"; do
+      steps/decode/make_graph.py "$data/lang_test$bpe" "$exp/$size/tri3b" \
+        "$exp/$size/tri3b/graph$bpe"
+    done
     for system in $systems; do
       model=$exp/$size/${system%_bpe}
       bpe=${system#"${system%_bpe}"}   # _bpe or nothing
@@ -159,8 +169,9 @@ if begin 9 "graphs and decoding, with words, and tri3b with subwords"; then
 fi
 
 if begin 10 "the source: a network of English"; then
-  if [[ $source_exp == ../english/exp ]]; then
-    ../english/run.sh --stop-stage 8 --an4 "$an4" --speechocean762 "$speechocean762" \
+  if [[ $source_exp == ../english/exp && ! -e $from/final.keras ]]; then
+    ../english/run.sh --stop-stage 8 --an4 "${an4:+$(realpath "$an4")}" \
+      --speechocean762 "${speechocean762:+$(realpath "$speechocean762")}" \
       --seeds "${seeds%% *}" --nj "$nj" --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
   fi
 fi
@@ -259,23 +270,25 @@ if begin 16 "other methods of transfer, on one size"; then
 fi
 
 # Decodes a set of the source in its own recipe's folder, where the paths in its scp files begin:
-# decode_source <set> <network>
+# decode_source <set> <network> <dir>
 decode_source() {
-  local config network graph
-  config=$(realpath "$conf/decode_nnet.conf")
-  network=$(realpath "$2")
-  graph=$(realpath "$source_exp/tri3b/graph")
-  (cd "$source_data/.." && steps/decode/decode.py --config "$config" --nj "$nj" \
-    --cmd "$decode_cmd" "$graph" "${source_data##*/}/nnet/$1" "$network/decode_$1")
+  local paths
+  mkdir -p "$3"
+  readarray -t paths < <(realpath steps/decode/decode.py "$conf/decode_nnet.conf" "$2" \
+    "$source_exp/tri3b/graph" "$source_data/nnet/$1" "$3")
+  (cd "$source_dir" && "${paths[0]}" --config "${paths[1]}" --nj "$nj" --cmd "$decode_cmd" \
+    --model "${paths[2]}" "${paths[3]}" "${paths[4]}" "${paths[5]}/decode_$1")
 }
 
 if begin 17 "what the source has forgotten: its own test sets, before and after"; then
-  steps/decode/make_graph.py "$source_data/lang_test" "$source_exp/tri3b" "$source_exp/tri3b/graph"
-  for set in dev $source_tests; do decode_source "$set" "$from"; done
+  if [[ -n $source_tests ]]; then
+    steps/decode/make_graph.py "$source_data/lang_test" "$source_exp/tri3b" \
+      "$source_exp/tri3b/graph"
+    for set in "$source_dev" $source_tests; do decode_source "$set" "$from" "$exp/source"; done
+  fi
   for size in $sizes; do
-    for set in $source_tests; do
-      decode_source "$set" "$exp/$size/transfer/${seeds%% *}/source"
-    done
+    after=$exp/$size/transfer/${seeds%% *}/source
+    for set in $source_tests; do decode_source "$set" "$after" "$after"; done
   done
 fi
 
@@ -324,13 +337,19 @@ if begin 20 "word and character error rates"; then
         "$exp/$method_size/method/$method/$seed"
     done
   done
-  steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
-    "$source_data/nnet/dev" "$source_exp/tri3b/graph" "$from/decode_dev"
+  if [[ -n $source_tests ]]; then
+    steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
+      "$source_data/nnet/$source_dev" "$source_exp/tri3b/graph" "$exp/source/decode_$source_dev"
+  fi
+  networks_of_source=("$exp/source")
+  for size in $sizes; do
+    networks_of_source+=("$exp/$size/transfer/${seeds%% *}/source")
+  done
   for set in $source_tests; do
-    for network in "$from" $(printf "$exp/%s/transfer/${seeds%% *}/source " $sizes); do
+    for network in "${networks_of_source[@]}"; do
       steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
-        --dev "$from/decode_dev" "$source_data/nnet/$set" "$source_exp/tri3b/graph" \
-        "$network/decode_$set"
+        --dev "$exp/source/decode_$source_dev" "$source_data/nnet/$set" \
+        "$source_exp/tri3b/graph" "$network/decode_$set"
     done
   done
   steps/score/results.py --out "$exp/results" "${decodes[@]}"
@@ -374,7 +393,7 @@ if begin 21 "tables with significance, and the learning curve"; then
       rows+=("after_$size=$exp/$size/transfer/${seeds%% *}/source/decode_$set")
     done
     steps/score/table.py --baseline before --out "$exp/forgotten_${set#test_}" \
-      before="$from/decode_$set" "${rows[@]}"
+      before="$exp/source/decode_$set" "${rows[@]}"
   done
   steps/score/learning_curve.py --title "English to Mboshi" "$exp/learning_curve.png" \
     "${points[@]}"
@@ -444,8 +463,9 @@ fi
 
 if begin 25 "a package"; then
   from=$exp/$small_size/transfer/${seeds%% *}
-  steps/package/package.py --config "$conf/package.conf" --dev "$from/int8/decode_dev" \
-    --decode "$from/int8/decode_test" --trainable "$from" --lexicon "$data/dict/lexicon.txt" \
-    --sound "$data/test" "$from/int8" "$exp/$small_size/tri3b/graph" "$data/lang_test" \
+  packed=$from/${quantized%% *}   # the first of them
+  steps/package/package.py --config "$conf/package.conf" --dev "$packed/decode_dev" \
+    --decode "$packed/decode_test" --trainable "$from" --lexicon "$data/dict/lexicon.txt" \
+    --sound "$data/test" "$packed" "$exp/$small_size/tri3b/graph" "$data/lang_test" \
     "$exp/package"
 fi

@@ -25,10 +25,10 @@ stop_stage=99      # last stage to run
 corpus=""          # the directory with train/, test/ and WAVE/; none: it is fetched
 nj=2               # jobs in parallel
 hold_out=12        # training speakers to hold out in stage 11, 0 for none
-networks="tdnn tdnn_mmi"   # to train, see steps/nnet/architectures.py; _mmi: further, by sequences
+networks="tdnnf tdnnf_mmi"   # to train, see steps/nnet/architectures.py; _mmi: then by sequences
 seeds=0            # each from these seeds; with the speakers held out, from the first one
 data=data          # where train/ and test/, lang and LM are
-dict=data/dict     # where the lexicon is
+dict=""            # where the lexicon is; none: <data>/dict
 conf=conf          # where the steps' options are
 exp=exp            # where systems are made
 
@@ -38,6 +38,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 . utils/parse_options.sh
 parse_options "$@"
 
+dict=${dict:-$data/dict}
 systems="mono tri1 tri2b tri3b"
 
 if begin 0 "data"; then
@@ -128,14 +129,13 @@ fi
 if begin 9 "networks on the alignments of tri3b"; then
   for network in $networks; do
     for seed in $seeds; do
+      arch=${network%_mmi} sizes=()
+      if [[ $arch == cnn ]]; then sizes=(--sizes beside=40); fi   # adapted features are no bands
+      steps/nnet/train.py --config "$conf/nnet.conf" --arch "$arch" "${sizes[@]}" \
+        --seed "$seed" "$data/joined/train" "$exp/tri3b_sp_ali" "$exp/nnet/$arch/$seed"
       if [[ $network == *_mmi ]]; then
         steps/nnet/train_mmi.py --config "$conf/mmi.conf" --seed "$seed" "$data/joined/train" \
-          "$exp/tri3b_sp_ali" "$exp/nnet/${network%_mmi}/$seed" "$exp/nnet/$network/$seed"
-      else
-        sizes=""
-        if [[ $network == cnn ]]; then sizes=beside=40; fi   # adapted features are no bands
-        steps/nnet/train.py --config "$conf/nnet.conf" --arch "$network" --sizes "$sizes" \
-          --seed "$seed" "$data/joined/train" "$exp/tri3b_sp_ali" "$exp/nnet/$network/$seed"
+          "$exp/tri3b_sp_ali" "$exp/nnet/$arch/$seed" "$exp/nnet/$network/$seed"
       fi
     done
   done

@@ -18,8 +18,8 @@ out  <dir>/initial/       the network to begin with, a whole network directory; 
      <dir>/adapter.npz    with --adapters: what was learnt, for steps/transfer/apply_adapter.py
      <dir>/transfer.json  each layer's part, held-out losses before and after, seconds, warnings
 
-e.g. steps/transfer/transfer.py --config conf/transfer.conf exp/en/tdnn data/fr/train exp/fr/ali \\
-       exp/fr/tdnn_transfer
+e.g. steps/transfer/transfer.py --config conf/transfer.conf --pdf-map exp/fr/map exp/en/tdnn \\
+       data/fr/nnet/train exp/fr/tri3b exp/fr/tdnn_transfer
 """
 
 import json

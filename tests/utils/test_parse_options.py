@@ -19,9 +19,11 @@ stop_stage=99     # last stage to run
 target_sets="fr cy"   # one data/<target> each
 quick=false       # smaller models
 extra=            # more options
+systems="mono tri3b"   # which ones
 train_cmd=run.py
 . {ROOT}/utils/parse_options.sh
 parse_options "$@"
+demand systems tri3b
 inside=1
 
 if begin 0 "download"; then
@@ -58,6 +60,14 @@ def test_both_forms_and_values_as_they_are(recipe):
     result = recipe("--target-sets", "a  $(b)", "--quick=true", "--extra=--x='$y'", "--train_cmd",
                     "slurm.py --mem 1G", "--stop-stage", "0")
     assert result.stdout == "<a  $(b)> <true> <--x='$y'> <slurm.py --mem 1G>\n"
+
+
+@pytest.mark.parametrize("systems", ["mono", "mono tri3b_bpe", ""])
+def test_a_word_that_an_option_needs(recipe, systems):
+    result = recipe(f"--systems={systems}")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (f"run.sh: --systems {systems}: tri3b is missing, "
+                             "which later stages need\n")
 
 
 @pytest.mark.parametrize(("options", "ran"), [

@@ -14,8 +14,8 @@ from utils.step import ROOT, UserError
 
 def test_sizes_are_near_those_of_the_recipes():
     # egs/mboshi, conf/tri_<minutes>.conf and nnet_<minutes>.conf
-    for minutes, leaves, gaussians, epochs in ((10, 300, 1500, 25), (30, 600, 3500, 14),
-                                               (60, 1000, 6000, 9), (230, 2000, 16000, 5)):
+    for minutes, leaves, gaussians, epochs in ((10, 300, 1500, 18), (30, 600, 3500, 10),
+                                               (60, 1000, 6000, 7), (230, 2000, 16000, 5)):
         h = minutes / 60
         assert abs(sizes.leaves(h) - leaves) <= 0.25 * leaves
         assert abs(sizes.gaussians(h) - gaussians) <= 0.1 * gaussians

@@ -71,17 +71,19 @@ def test_bad_input_names_the_file(corpus, tmp_path):
 
 def test_grammar_has_one_digit_or_more(tmp_path, capsys):
     arpa = tmp_path / "lm/digits.arpa"
-    assert make_grammar.main(["--more", "0.1", arpa]) == 0
+    text = tmp_path / "text"
+    text.write_text("".join(f"u{i} {word}\n" for i, word in enumerate(prepare_data.WORDS)))
+    assert make_grammar.main(["--more", "0.1", text, arpa]) == 0
     model = ArpaModel.read(arpa)
     assert model.score(("<s>",), "NINE") == pytest.approx(-1)
     assert model.score(("NINE",), "TWO") == pytest.approx(-2)
     assert 10 ** model.score(("NINE",), "</s>") == pytest.approx(0.9, abs=1e-4)
     assert model.score(("<s>",), "</s>") < -90
     capsys.readouterr()
-    make_grammar.main(["--more", "0.1", arpa])
+    make_grammar.main(["--more", "0.1", text, arpa])
     assert "up to date" in capsys.readouterr().err
     with pytest.raises(UserError, match="--more: 1 is not between 0 and 1"):
-        make_grammar.main(["--more", "1", arpa])
+        make_grammar.main(["--more", "1", text, arpa])
 
 
 def test_download(corpus, tmp_path, capsys):
