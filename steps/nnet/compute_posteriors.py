@@ -15,6 +15,7 @@ e.g. steps/nnet/compute_posteriors.py --temperature 2 data/train exp/tdnn exp/td
 """
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,7 @@ def main(argv=None):
     config, _, pipeline = check_network(args.network, DataDir(args.data))
     num_jobs = step.num_jobs(len(pipeline.utts))
     with step.output(args.dir) as out:
+        shutil.copyfile(Path(args.network) / "tree", out / "tree")
         step.run_jobs(num_jobs, Path(args.dir) / "log", out)
         index = collect(out, num_jobs)
         (out / "post.json").write_text(json.dumps({

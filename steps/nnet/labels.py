@@ -42,15 +42,19 @@ class Labels:
 
     def at(self, places):
         """int32 pdfs at an int array of places."""
-        self._gathers += 1
-        if self._gathers % RELEASE_AFTER == 0:
-            self._file.release()
+        self._count_gather()
         return self._pdfs[places]
 
     def of(self, utt):
         """int32 (num_frames,) pdfs of an utterance."""
+        self._count_gather()
         first, count = self.index[utt]
         return self._pdfs[first:first + count]
+
+    def _count_gather(self):
+        self._gathers += 1
+        if self._gathers % RELEASE_AFTER == 0:
+            self._file.release()
 
 
 def lengths_of(data):
@@ -149,7 +153,7 @@ def split_held_out(data, amount, seed, utts=None):
         raise UserError(data.path, f"{count} utterances, of which {wanted} cannot be held out",
                         "hold out fewer")
     held = _hold_out(list(groups.values()), wanted, seed)
-    if len(held) > 2 * wanted:
+    if not wanted <= 2 * len(held) <= 4 * wanted:
         log(f"{data.path}: {len(groups)} speakers, so utterances are held out and not speakers")
         held = _hold_out([[utt] for group in groups.values() for utt in group], wanted, seed)
     return [utt for utt in utts if original[utt] not in held], sorted(held)

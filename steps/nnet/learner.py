@@ -15,9 +15,9 @@ from steps.nnet.architectures import constrain, semi_orthogonal
 from steps.nnet.chunks import prefetch
 from steps.nnet.tf import keras, tf
 
-CONSTRAIN_EVERY = 4      # steps between two pulls towards semi-orthogonal factors
-PRIOR_BATCHES = 100      # over which posteriors are averaged at most
-NORM_BATCHES = 50        # over which statistics of batch norms are averaged at most
+CONSTRAIN_EVERY = 4        # steps between two pulls towards semi-orthogonal factors
+PRIOR_FRAMES = 1_000_000   # of the output, over which posteriors are averaged at most
+NORM_BATCHES = 50          # over which statistics of batch norms are averaged at most
 NOT_DECAYED = ["bias", "gamma", "beta"]
 
 
@@ -84,24 +84,33 @@ class Learner:
         return sums
 
     def validate(self):
+        """Means over tasks of validate_each(), a language counting as any other; or None, None."""
+        each = self.validate_each()
+        return (None, None) if each is None else tuple(each.mean(0).tolist())
+
+    def validate_each(self):
         """Cross-entropy and share of frames right on held-out speakers, without augmentation.
 
-        None and None unless all tasks have held-out data
+        returns  float64 (num_tasks, 2), or None unless all tasks have held-out data
         """
         if not all(task.valid for task in self.tasks):
-            return None, None
-        sums = np.zeros(4)
-        for task, measure in zip(self.tasks, self._measures, strict=True):
+            return None
+        sums = np.zeros((len(self.tasks), 4))
+        for number, (task, measure) in enumerate(zip(self.tasks, self._measures, strict=True)):
             for batch in prefetch(task.valid.valid_batches()):
-                sums += measure(*batch).numpy()
-        sums = self.total(sums)
-        return sums[0] / sums[3], sums[1] / sums[3]
+                sums[number] += measure(*batch).numpy()
+        sums = self.total(sums.ravel()).reshape(-1, 4)
+        return sums[:, :2] / sums[:, 3:]
 
     def priors(self, task):
-        """Posteriors averaged over training data, float64 (num_pdfs,) (Manohar et al. 2015)."""
+        """Posteriors averaged over training data, float64 (num_pdfs,) (Manohar et al. 2015).
+
+        It takes a good part of it: of most pdfs there is little, and scores are divided by this.
+        """
         run = tf.function(partial(self._posteriors, task))   # XLA would take longer to compile it
-        total = 0.0
-        for (feats, _, weights, *_), in _plain_batches([task], PRIOR_BATCHES):
+        total, reader = 0.0, task.train
+        most = math.ceil(PRIOR_FRAMES / (reader.batch_size * reader.chunk_out))
+        for (feats, _, weights, *_), in _plain_batches([task], most):
             total = total + run(feats, weights).numpy().astype(np.float64)
         total = self.total(total)
         return total / total.sum()

@@ -11,6 +11,12 @@ def loss_of(row):
     return row["loss"] if row["valid_loss"] is None else row["valid_loss"]
 
 
+def rows_of(name, rows):
+    """A training's rows with the held-out loss of one of its tasks as theirs, if it has several."""
+    return [{**row, "valid_loss": row["each"][name][0], "valid_accuracy": row["each"][name][1]}
+            if "each" in row else row for row in rows]
+
+
 class Progress:
     """Bar and logs of one training.
 
@@ -43,8 +49,11 @@ class Progress:
         log(f"epoch {row['epoch']}: loss {row['loss']:.4f} ({100 * row['accuracy']:.2f} % of "
             f"frames right){held_out}, learning rate {row['learning_rate']:.2e}, "
             f"{row['seconds']:.1f} s, {seconds_left / 60:.1f} min left")
-        for name, value in row.items():
-            if name not in ("epoch", "step") and value is not None:
+        curves = {name: row[name] for name in row if name not in ("epoch", "step", "each")}
+        for task, (loss, accuracy) in row.get("each", {}).items():
+            curves |= {f"valid_loss/{task}": loss, f"valid_accuracy/{task}": accuracy}
+        for name, value in curves.items():
+            if value is not None:
                 self._ops.WriteScalarSummary(writer=self._writer, step=row["step"], tag=name,
                                              value=float(value))
         self._ops.FlushSummaryWriter(writer=self._writer)

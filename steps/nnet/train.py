@@ -4,7 +4,7 @@
 in   <data>/feats.scp cmvn.scp utt2spk   features, float32 (num_frames, feat_dim) an utterance
      <data>/utt2uniq                     for perturbed copies: whose alignment they take
      <alidir>/ali.JOB.gz final.mdl tree  transition-ids of a GMM system or of a network
-     <soft>/post.scp post.json           optional targets, float32 (num_out, num_pdfs)
+     <soft>/post.scp post.json tree      optional targets, float32 (num_out, num_pdfs)
 out  <dir>/final.keras     float32 (batch, left + n * subsampling + right, feat_dim) to
                            log-posteriors (batch, n, num_pdfs)
      <dir>/config.json     architecture, sizes, context in frames, multiply-adds a second
@@ -22,6 +22,7 @@ e.g. steps/nnet/train.py --config conf/tdnn.conf data/train_sp exp/tri3b_ali exp
 import shutil
 from pathlib import Path
 
+from steps.hmm.tree import check_same_tree
 from steps.nnet import training, workers
 from steps.nnet.options import Options
 from utils.data.tables import read_table
@@ -88,6 +89,8 @@ def read_soft_targets(directory, language, subsampling):
         if not needed.is_file():
             raise UserError(needed, "no such file", "run steps/nnet/compute_posteriors.py")
     found = read_json(about, "run steps/nnet/compute_posteriors.py --force")
+    check_same_tree(directory, language.alidir, "run steps/nnet/compute_posteriors.py --force",
+                    "take posteriors of a network with the alignments' tree")
     wanted = {"num_pdfs": language.transitions.num_pdfs, "subsampling": subsampling}
     for name, value in wanted.items():
         if found.get(name) != value:

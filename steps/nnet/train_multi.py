@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Train one network for several languages: shared hidden layers, an output layer for each.
 
-Every batch has chunks of all languages, their shares going by hours ** temperature, so that a
-language with little speech is heard more often than its hours say. A transfer to yet another
+Every batch has a chunk of each language; the rest goes by hours ** temperature, so that a language
+with little speech is heard more often than its hours say. The best epochs are those with the least
+mean of the languages' held-out losses. A transfer to yet another
 language starts from these hidden layers (Huang et al. 2013).
 
 in   NAME=<data>,<alidir> for each language, as for steps/nnet/train.py; features alike
-out  <dir>/<NAME>/     a network directory for each language: final.keras config.json priors ...
+out  <dir>/<NAME>/     a network directory for each language: final.keras config.json priors ...;
+                       the held-out loss in its log is its own
      <dir>/train.log.jsonl progress.png tensorboard/
      <dir>/checkpoints/    while it trains; a killed training goes on from there
 
@@ -30,8 +32,8 @@ def main(argv=None):
     training.add_options(step)
     workers.add_options(step)
     step.add("--temperature", type=share_or_one, default=0.5,
-             help="a language's share of a batch goes by its hours to this power: 1 as they come, "
-                  "0 all alike (default 0.5)")
+             help="shares of a batch, beyond a chunk for each language, go by hours to this power: "
+                  "1 as they come, 0 all alike (default 0.5)")
     step.add("dir", help="directory to make, with a network directory for each language")
     step.add("languages", nargs="+", metavar="NAME=DATA,ALIDIR")
     args = step.parse(argv)
@@ -51,18 +53,23 @@ def main(argv=None):
     check_alike(parts)
 
     from steps.nnet.architectures import add_output
+    from steps.nnet.learner import steps_of_epoch
     from steps.nnet.tf import devices, seed
     from steps.nnet.trainer import Task, Trainer
     seed(args.seed)
     trunk, left, right = training.trunk_of(args.arch, sizes,
                                            next(iter(parts.values())).feat_dim)
-    tasks = []
+    tasks, hours = [], {}
     for name, rows in shares(parts, args.batch_size, args.temperature).items():
         model = add_output(trunk, parts[name].transitions.num_pdfs, f"output.{name}")
         train, valid = parts[name].readers(left, right, sizes["subsampling"], rows)
         tasks.append(Task(name, model, model.get_layer(f"output.{name}"), train, valid))
-        log(f"{name}: {train.num_frames * parts[name].frame_shift / 3600:.2f} hours, {rows} of "
-            f"{args.batch_size} chunks of a batch")
+        hours[name] = train.num_frames * parts[name].frame_shift / 3600
+    passes = steps_of_epoch(tasks)
+    for task in tasks:
+        rows = task.train.batch_size
+        log(f"{task.name}: {hours[task.name]:.2f} hours, {rows} of {args.batch_size} chunks of a "
+            f"batch, heard {passes * rows / task.train.num_chunks:.2g} times in an epoch")
     trainer = Trainer(trunk, tasks, options, Path(args.dir),
                       step.key(), team)
     log(f"on {devices()}")
@@ -73,7 +80,8 @@ def main(argv=None):
             for task in tasks:
                 part = parts[task.name]
                 config = part.config(args, sizes, task.model, left, right)
-                part.write(out / task.name, task.model, config, priors[task.name], trainer.rows)
+                part.write(out / task.name, task.model, config, priors[task.name],
+                           progress.rows_of(task.name, trainer.rows))
                 log(f"{task.name}: {training.describe(config)}")
             progress.write_log(out / "train.log.jsonl", trainer.rows)
             progress.draw(out / "progress.png", trainer.rows,

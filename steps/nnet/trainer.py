@@ -109,22 +109,26 @@ class Trainer:
 
     def _end_epoch(self, rate):
         cross_entropy, hits, _, frames = self.sums
-        valid_loss, valid_accuracy = self.learner.validate()
-        if valid_loss is not None:
-            self._check_finite(valid_loss)
+        each = self.learner.validate_each()
+        if each is not None:
+            self._check_finite(each)
+        valid_loss, valid_accuracy = (None, None) if each is None else each.mean(0).tolist()
         spent = self._seconds() - sum(row["seconds"] for row in self.rows)
         self.rows.append({
             "epoch": self.step // self.epoch_steps, "step": self.step, "learning_rate": rate,
             "loss": cross_entropy / max(frames, 1), "accuracy": hits / max(frames, 1),
             "valid_loss": valid_loss, "valid_accuracy": valid_accuracy,
             "seconds": round(spent, 2)})
+        if each is not None and len(self.tasks) > 1:
+            self.rows[-1]["each"] = {task.name: values for task, values in
+                                     zip(self.tasks, each.tolist(), strict=True)}
         self.sums = np.zeros(4)
         if self.first:
             checkpoints.write_weights(self._epoch_file(self.rows[-1]["epoch"]),
                                       self.learner.weights)
+            self._save()      # what goes on from there needs no stale file
             for stale in self._to_average()[self.options.average:]:
                 self._epoch_file(stale).unlink(missing_ok=True)
-            self._save()
 
     def _check_finite(self, values):
         """UserError if numbers are none any more: the last checkpoint is from before that."""

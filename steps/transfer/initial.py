@@ -145,6 +145,9 @@ def build(source, plan):
             graft.reset(layer)
     model, joint = graft.graft(old, num_pdfs, plan.new_layers)
     layer, priors = graft.output_of(model), source.priors()
+    if plan.output != "new" and "reset" in plan.states.values():
+        log(f"WARNING --output {plan.output} sets outputs of the source on hidden layers that are "
+            "reset and say something else; --output new begins no worse")
     if plan.output == "copy":
         layer.set_weights(output.get_weights())
     elif plan.output == "map":

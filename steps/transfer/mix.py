@@ -22,6 +22,7 @@ import numpy as np
 
 from steps.hmm.tree import check_same_tree
 from steps.nnet import training
+from steps.nnet.network import PRIOR_FLOOR
 from steps.transfer.initial import Source
 from steps.transfer.pdf_map import check_map, read_pdf_map
 from utils.step import Step, UserError, numbers
@@ -51,12 +52,12 @@ def main(argv=None):
         check_alike(other, last, mapped=bool(args.pdf_map) and other is a)
     from steps.transfer.mixture import mixture
     if not args.pdf_map:
-        kernel, priors = None, mean_priors(sources, weights)
+        kernel, priors = None, mean_priors(sources, weights, args.form)
     else:
         check_map(args.pdf_map, last.path, a.path)
         by_sound = read_pdf_map(args.pdf_map, last.config["num_pdfs"],
                                 a.config["num_pdfs"]).toarray()
-        priors = mean_priors(sources[1:], weights[1:])
+        priors = mean_priors(sources[1:], weights[1:], args.form)
         kernel = posterior_map(by_sound, a.priors(), priors)
     model, config = mixture(sources, weights, args.form, kernel)
     with step.output(args.dir) as out:
@@ -81,12 +82,19 @@ def weights_of(text, count):
     return weights
 
 
-def mean_priors(sources, weights):
-    """Weighted mean of networks' priors, float64 (num_pdfs,); an equal one of those that all weigh
-    nothing."""
+def mean_priors(sources, weights, form):
+    """Mean of networks' priors, weighted, or alike where all weigh nothing; float64 (num_pdfs,).
+
+    Of a log-linear mixture it is the geometric one, so that its posteriors over it are the mixture
+    of theirs over their own.
+    """
+    priors = np.array([source.priors() for source in sources])
     if not any(weights):
         weights = [1] * len(weights)
-    return np.average([source.priors() for source in sources], axis=0, weights=weights)
+    if form == "linear":
+        return np.average(priors, axis=0, weights=weights)
+    mean = np.exp(np.average(np.log(np.maximum(priors, PRIOR_FLOOR)), axis=0, weights=weights))
+    return mean / mean.sum()
 
 
 def check_alike(a, b, mapped):

@@ -237,6 +237,14 @@ def test_of_a_few_speakers_utterances_are_held_out(tmp_path, speakers):
     assert len(valid) == 3 and len(train) == 3 * 57
 
 
+@pytest.mark.parametrize("sizes", [(100, 100, 100, 100, 100, 100, 1), (500, 1), (400, 400, 5)])
+def test_beside_speakers_of_much_one_of_little_is_not_enough(tmp_path, sizes):
+    data = make_data(tmp_path / "data", {f"s{n}-{m:03d}": f"s{n}" for n, size in enumerate(sizes)
+                                         for m in range(size)})
+    for seed in range(3):
+        assert len(split_held_out(data, 0.05, seed)[1]) == round(0.05 * sum(sizes))
+
+
 def test_too_much_cannot_be_held_out(tmp_path):
     with pytest.raises(UserError, match="4 utterances, of which 3 cannot be held out"):
         split_held_out(perturbed(tmp_path, speakers=2, each=2), 3, 0)

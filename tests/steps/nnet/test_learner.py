@@ -18,6 +18,7 @@ class Reader:
     """Frames of three pdfs, each about a mean of its own; three frames of context at both ends."""
 
     def __init__(self, batch_size=8, soft=False, erase=False):
+        self.chunk_out = 30
         self.batch_size, self.soft, self.spec_augment = batch_size, soft, {} if erase else None
 
     def num_batches(self, epoch):
@@ -168,7 +169,9 @@ def test_two_tasks_share_the_trunk():
     assert not np.array_equal(*(task.layer.kernel.numpy() for task in learner.tasks))
     moved = [not np.array_equal(a, b) for a, b in zip(before, values(learner), strict=True)]
     assert all(moved)
-    assert learner.validate()[0] < 1.0
+    each = learner.validate_each()
+    assert each.shape == (2, 2) and each[0, 0] != each[1, 0]
+    assert learner.validate() == pytest.approx(each.mean(0)) and each[:, 0].max() < 1.0
     learner.tasks[1].valid = None
     assert learner.validate() == (None, None)
 
@@ -180,7 +183,7 @@ def test_same_seed_same_weights(plain):
     assert all(map(np.array_equal, values(again), plain.after))
 
 
-def test_priors_are_mean_posteriors_of_what_is_not_erased(plain):
+def test_priors_are_mean_posteriors_of_what_is_not_erased(plain, monkeypatch):
     learner = plain.learner
     task = learner.tasks[0]
     posteriors, total = np.zeros(3), 0
@@ -189,6 +192,11 @@ def test_priors_are_mean_posteriors_of_what_is_not_erased(plain):
         posteriors += (np.exp(task.model(feats)) * weights[..., None]).sum((0, 1))
         total += weights.sum()
     assert learner.priors(task) == pytest.approx(posteriors / total, rel=1e-4)
+    monkeypatch.setattr("steps.nnet.learner.PRIOR_FRAMES", 250)     # of 240 in a batch
+    assert learner.priors(task) == pytest.approx(sum(
+        (np.exp(task.model(feats)) * weights[..., None]).sum((0, 1))
+        for feats, _, weights in (task.train.batch(0, index) for index in range(2)))
+        / (2 * 240 - 8), rel=1e-4)
     erasing = Task("", task.model, task.layer, Reader(8, erase=True))
     assert np.array_equal(learner.priors(erasing), learner.priors(task))
     assert erasing.train.spec_augment == {}

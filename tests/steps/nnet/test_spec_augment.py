@@ -44,6 +44,11 @@ def test_several_masks_and_the_share_of_time():
     assert max(len(runs(row)) for row in zero.all(2)) == 5
 
 
+@pytest.mark.parametrize("dim, most", [(40, 16), (13, 4), (4, 0)])
+def test_the_share_of_bands(dim, most):
+    assert erased(dim=dim, num_time_masks=0).all(1).sum(1).max() == most
+
+
 @pytest.mark.parametrize("options", [
     {"num_time_masks": 0, "num_freq_masks": 0}, {"time_mask_frames": 0, "freq_mask_bins": 0},
     {"max_time_share": 0.0, "num_freq_masks": 0}])
@@ -52,7 +57,7 @@ def test_nothing_is_erased_where_nothing_is_asked_for(options):
 
 
 def test_short_chunks_and_few_bins():
-    zero = erased(frames=1, dim=2, freq_mask_bins=100, max_time_share=1.0)
+    zero = erased(frames=1, dim=2, freq_mask_bins=100, max_time_share=1.0, max_freq_share=1.0)
     assert zero.any() and not zero.all()
 
 

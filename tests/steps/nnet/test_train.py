@@ -168,6 +168,11 @@ def test_soft_targets(speech, mono_ali, trained, tmp_path, capsys):
     assert row["loss"] < 4 and row["valid_loss"] < 3
     with pytest.raises(UserError, match=r"post.json: subsampling is 3, and 1 in this training"):
         run(speech, mono_ali, tmp_path / "no", *options, "--sizes", SIZES + " subsampling=1")
+    tree = (post / "tree").read_bytes()
+    (post / "tree").write_bytes(tree + b"\n")
+    with pytest.raises(UserError, match=r"tree: is another tree than .*posteriors of a network wi"):
+        run(speech, mono_ali, tmp_path / "no", *options)
+    (post / "tree").write_bytes(tree)
     lines = (post / "post.scp").read_text().splitlines(keepends=True)
     (post / "post.scp").write_text("".join(lines[:20]))
     with pytest.raises(UserError, match=r"post.scp: has no "):

@@ -43,7 +43,13 @@ def test_each_language_is_a_network_of_its_own_on_one_trunk(multi):
         assert np.array_equal(a.numpy(), b.numpy())
     assert first[-1].shape != second[-1].shape
     row, = map(json.loads, (multi.path / "train.log.jsonl").read_text().splitlines())
-    assert row["valid_loss"] < 4 and (multi.path / "progress.png").is_file()
+    assert row["valid_loss"] < 4
+    for name in networks:
+        own, = map(json.loads, (multi.path / name / "train.log.jsonl").read_text().splitlines())
+        assert [own["valid_loss"], own["valid_accuracy"]] == row["each"][name]
+    losses = [loss for loss, _ in row["each"].values()]
+    assert len(losses) == 2 and row["valid_loss"] == pytest.approx(np.mean(losses))
+    assert (multi.path / "progress.png").is_file()
     assert not (multi.path / "checkpoints").exists()
 
 

@@ -67,9 +67,14 @@ def test_three_networks(weight, weights, networks, tmp_path):
         product / product.sum(1, keepdims=True), abs=1e-5)
     network = read_network(tmp_path / "log")
     assert network.config["mixture"]["networks"] == [str(part) for part in parts]
-    priors = [np.exp(read_network(part).log_priors) for part in parts]
-    assert np.exp(network.log_priors) == pytest.approx(
-        np.average(priors, axis=0, weights=weights), abs=1e-6)
+    log_priors = [read_network(part).log_priors for part in parts]
+    assert np.exp(read_network(tmp_path / "linear").log_priors) == pytest.approx(
+        np.average(np.exp(log_priors), axis=0, weights=weights), abs=1e-6)
+    # Scores are the mixture of the networks' scores, up to a constant for each frame.
+    apart = product / product.sum(1, keepdims=True)
+    apart = np.log(apart) - network.log_priors - np.average(
+        [log - prior for log, prior in zip(logs, log_priors, strict=True)], axis=0, weights=weights)
+    assert apart == pytest.approx(np.repeat(apart[:, :1], apart.shape[1], 1), abs=1e-3)
 
 
 def test_a_mixture_may_be_mixed(networks, tmp_path):
