@@ -25,8 +25,10 @@ def add_options(step):
              help="sizes that differ from the architecture's own, such as 'hidden_dim=384 "
                   "offsets=1,1,2,3'; steps/nnet/info.py --arch lists them")
     step.add("--cmvn", default="speaker", choices=["speaker", "utterance", "sliding", "none"],
-             help="over what the mean of the features is taken (default speaker)")
-    step.add("--norm-vars", type=yes_or_no, default=True, help="and the variance (default true)")
+             help="over what the mean of the features is taken (default speaker); none is for what "
+                  "has mean 0, as adapted features have, for SpecAugment erases to 0")
+    step.add("--norm-vars", type=yes_or_no, default=True,
+             help="and the variance, if there is a mean (default true)")
     add_training_options(step)
 
 
