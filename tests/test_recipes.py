@@ -163,6 +163,7 @@ def english(server, tiny, tmp_path_factory):
     """Where the English of 8 kHz has made data/ and exp/, and its options; digits are in its lang.
     """
     directory = tmp_path_factory.mktemp("english")
+    (directory / "utils").symlink_to(ROOT / "utils")     # as a recipe's folder has it
     conf = quick_conf(ROOT / "egs/english", directory / "conf")
     an4 = make_an4(directory / "an4", tiny)
     with (an4 / "etc/an4.dic").open("a") as lexicon:
