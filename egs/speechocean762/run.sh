@@ -26,6 +26,7 @@ corpus=""          # the directory with train/, test/ and WAVE/; none: it is fet
 nj=2               # jobs in parallel
 hold_out=12        # training speakers to hold out in stage 11, 0 for none
 networks="tdnnf tdnnf_mmi"   # to train, see steps/nnet/architectures.py; _mmi: then by sequences
+mixed=""           # of these, or more, some to decode as one as well, exp/nnet/mix/<seed>
 seeds=0            # each from these seeds; with the speakers held out, from the first one
 data=data          # where train/ and test/, lang and LM are
 dict=""            # where the lexicon is; none: <data>/dict
@@ -40,6 +41,7 @@ parse_options "$@"
 
 dict=${dict:-$data/dict}
 systems="mono tri1 tri2b tri3b"
+decoded="$networks${mixed:+ mix}"
 
 if begin 0 "data"; then
   if [[ -z $corpus ]]; then
@@ -127,7 +129,7 @@ if begin 8 "copies at other speeds, and what networks see: adapted features, log
 fi
 
 if begin 9 "networks on the alignments of tri3b"; then
-  for network in $networks; do
+  for network in $networks $mixed; do
     for seed in $seeds; do
       arch=${network%_mmi} sizes=()
       if [[ $arch == cnn ]]; then sizes=(--sizes beside=40); fi   # adapted features are no bands
@@ -139,10 +141,15 @@ if begin 9 "networks on the alignments of tri3b"; then
       fi
     done
   done
+  for seed in ${mixed:+$seeds}; do
+    parts=()
+    for network in $mixed; do parts+=("$exp/nnet/$network/$seed"); done
+    steps/transfer/mix.py --form loglinear "${parts[@]}" "$exp/nnet/mix/$seed"
+  done
 fi
 
 if begin 10 "decoding with the networks"; then
-  for network in $networks; do
+  for network in $decoded; do
     for seed in $seeds; do
       # The tree is tri3b's, and so the graph.
       steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
@@ -154,8 +161,8 @@ fi
 if begin 11 "the same without the held-out speakers, who are decoded"; then
   if [[ $hold_out -gt 0 ]]; then
     ./run.sh --stage 1 --hold-out 0 --data "$data/tune" --dict "$dict" --exp "$exp/tune" \
-      --conf "$conf" --networks "$networks" --seeds "${seeds%% *}" --nj "$nj" \
-      --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
+      --conf "$conf" --networks "$networks" --mixed "$mixed" --seeds "${seeds%% *}" \
+      --nj "$nj" --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
   fi
 fi
 
@@ -171,7 +178,7 @@ if begin 12 "word error rates"; then
     decodes+=("$exp/$system/decode_test")
     table+=("$system=$exp/$system/decode_test")
   done
-  for network in $networks; do
+  for network in $decoded; do
     group=""
     for seed in $seeds; do
       dev=""
@@ -183,7 +190,7 @@ if begin 12 "word error rates"; then
       group+="${group:+,}$decode"
     done
     table+=("$network=$group")
-    together+=("${group%%,*}")
+    if [[ $network != mix ]]; then together+=("${group%%,*}"); fi
   done
   # GMMs and networks err in other ways: what tri3b and the first seed's networks hear together.
   if [[ -n $networks ]]; then
