@@ -145,6 +145,7 @@ class Retraining:
         priors = trainer.priors(trainer.tasks[0])
         training.write_directory(out, model, config, priors, self.language.transitions,
                                  self.language.front_end, self.args.alidir)
+        self.language.write_held_out(out, [self.directory])
         if trainer.rows:
             training.write_log(out / "train.log.jsonl", trainer.rows)
             training.draw(out / "progress.png", trainer.rows, f"{config['arch']}, "

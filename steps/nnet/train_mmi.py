@@ -81,7 +81,7 @@ def main(argv=None):
     trainer.run()
     with step.output(args.dir) as out:
         language.write(out, model, config, read_priors(Path(args.network) / "priors"),
-                       trainer.rows)
+                       trainer.rows, [args.network])
     shutil.rmtree(checkpoints, ignore_errors=True)
     return step.finish(f"{args.dir}: {training.summary_of(trainer.rows)}")
 

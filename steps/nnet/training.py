@@ -239,17 +239,28 @@ class LanguageData:
                 "num_pdfs": self.transitions.num_pdfs, "num_params": num_params(model),
                 "macs_per_second": macs_per_second(model, self.frame_shift)}
 
-    def write(self, out, model, config, priors, rows):
-        """Everything that a network directory holds, into a directory."""
+    def write(self, out, model, config, priors, rows, sources=()):
+        """Everything that a network directory holds, into a directory; sources: write_held_out."""
         write_directory(out, model, config, priors, self.transitions, self.front_end, self.alidir)
-        self.write_held_out(out)
+        self.write_held_out(out, sources)
         write_log(out / "train.log.jsonl", rows)
         draw(out / "progress.png", rows, f"{config['arch']}, "
              f"{config['num_params'] / 1e6:.2f} million parameters")
 
-    def write_held_out(self, out):
-        """<out>/held_out: the utterances that were, one a line, for who trains the network on."""
-        (out / HELD_OUT).write_text("".join(f"{utt}\n" for utt in self.valid_utts), "utf-8")
+    def write_held_out(self, out, sources=()):
+        write_held_out(out, self.valid_utts, sources)
+
+
+def write_held_out(out, utts, sources=()):
+    """<out>/held_out: utterances that were, one a line, for who trains the network further.
+
+    sources  networks of the same data that it learned from: what all of them held out too is
+             written, and nothing where one does not tell
+    """
+    told = [held_out_of(source) for source in sources]
+    if None not in told:
+        (out / HELD_OUT).write_text("".join(
+            f"{utt}\n" for utt in utts if all(utt in known for known in told)), "utf-8")
 
 
 def held_out_of(network):

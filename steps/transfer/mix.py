@@ -63,6 +63,8 @@ def main(argv=None):
     with step.output(args.dir) as out:
         training.write_directory(out, model, config, priors, last.transitions, last.front_end,
                                  last.path)
+        alike = args.networks[bool(args.pdf_map):]
+        training.write_held_out(out, sorted(training.held_out_of(last.path) or ()), alike)
     told = " + ".join(f"{weight:.3g} {path}"
                       for weight, path in zip(weights, args.networks, strict=True))
     return step.finish(f"{args.dir}: {told}, {args.form}; {training.describe(config)}")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from steps.compress import distill, prune
+from steps.nnet.labels import split_held_out
 from steps.nnet.jobs import pipeline_of
 from steps.nnet.network import FILES, read_network
 from steps.nnet.size import context, num_params
@@ -74,8 +75,25 @@ def test_a_mixture_teaches(speech, mono_ali, teacher, tmp_path):
         num_params(read_network(d).model) for d in (teacher, other))
     assert about["held_out_loss"]["source"] > 0
     assert "mixture" not in config and config["arch"] == "dnn"
+    assert not (tmp_path / "mix/held_out").exists() and not (out / "held_out").exists()
     with pytest.raises(UserError, match="has no output layer of its own"):
         prune.main([*OPTIONS, tmp_path / "mix", speech.train, mono_ali, tmp_path / "pruned"])
+
+
+def test_what_its_teachers_held_out(speech, mono_ali, tmp_path):
+    """Of what a student holds out, each teacher may have known some."""
+    teachers = [make_source(tmp_path / arch, speech.train, mono_ali, arch)
+                for arch in ("tdnn", "dnn")]
+    utts = sorted(DataDir(speech.train).utts)
+    for directory, held_out in zip(teachers, (utts, utts[::2]), strict=True):
+        (directory / "held_out").write_text("".join(f"{utt}\n" for utt in held_out))
+    mix.main([*teachers, tmp_path / "mix"])
+    assert (tmp_path / "mix/held_out").read_text().split() == utts[::2]
+    run(speech, mono_ali, tmp_path / "mix", tmp_path / "nn", "--num-epochs", "1", "--arch", "dnn",
+        "--sizes", "hidden_dim=8 num_layers=1 window=1")
+    own = split_held_out(DataDir(speech.train), 8, 0, utts=utts)[1]
+    assert (tmp_path / "nn/held_out").read_text().split() == [u for u in own if u in utts[::2]]
+    assert 0 < len((tmp_path / "nn/held_out").read_text().split()) < len(own)
 
 
 def test_the_same_network_narrowed():
