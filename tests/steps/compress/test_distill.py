@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from steps.compress import distill, prune
-from steps.nnet.labels import split_held_out
 from steps.nnet.jobs import pipeline_of
+from steps.nnet.labels import split_held_out
 from steps.nnet.network import FILES, read_network
 from steps.nnet.size import context, num_params
 from steps.transfer import mix
