@@ -10,6 +10,8 @@
 #   ./run.sh --stage 4                         goes on with tri1
 #   ./run.sh --stage 8 --networks "dnn cnn rnn gru lstm blstm tdnn tdnnf" --seeds "0 1 2"
 #                                              every architecture from three seeds
+#   ./run.sh --stage 8 --mixed "tdnn_mmi tdnnf_mmi cnn_mmi blstm_mmi" --student true
+#                                              four networks as one, and one that they teach
 #
 # There is no development set. So that the LM weight, the insertion penalty and the size of the
 # systems are not chosen on the test set, stage 11 trains the same systems once more without twelve
@@ -27,6 +29,7 @@ nj=2               # jobs in parallel
 hold_out=12        # training speakers to hold out in stage 11, 0 for none
 networks="tdnnf tdnnf_mmi"   # to train, see steps/nnet/architectures.py; _mmi: then by sequences
 mixed=""           # of these, or more, some to decode as one as well, exp/nnet/mix/<seed>
+student=false      # whether what is mixed teaches one more network, exp/nnet/student
 seeds=0            # each from these seeds; with the speakers held out, from the first one
 data=data          # where train/ and test/, lang and LM are
 dict=""            # where the lexicon is; none: <data>/dict
@@ -42,6 +45,34 @@ parse_options "$@"
 dict=${dict:-$data/dict}
 systems="mono tri1 tri2b tri3b"
 decoded="$networks${mixed:+ mix}"
+if [[ $student == true ]]; then
+  if [[ -z $mixed ]]; then
+    echo "run.sh: --student true: --mixed does not name the networks that teach it" >&2
+    exit 1
+  fi
+  decoded+=" student student_mmi"
+fi
+
+# Copies of the training set at other speeds, aligned, and what networks hear of them: tri3b's
+# adapted features beside log mel energies, <data>/joined<name>/train.
+copies() {   # name, speeds
+  local sp=$data/sp$1/train fmllr=$data/fmllr$1/train fbank=$data/fbank$1/train
+  local joined=$data/joined$1/train ali=$exp/tri3b_sp$1_ali
+  utils/data/perturb_speed.py "$2" "$data/train" "$sp"
+  steps/features/make_mfcc.py --config "$conf/mfcc.conf" --nj "$nj" --cmd "$train_cmd" "$sp"
+  steps/features/compute_cmvn.py "$sp"
+  steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" "$sp" "$data/lang" "$exp/tri3b" "$ali"
+  steps/hmm/make_fmllr_feats.py --nj "$nj" --cmd "$train_cmd" "$sp" "$exp/tri3b" "$ali" "$fmllr"
+  utils/data/perturb_speed.py "$2" "$data/train" "$fbank"
+  log_mel "$fbank"
+  steps/features/paste_feats.py "$fmllr" "$fbank" "$joined"
+  steps/features/compute_cmvn.py "$joined"
+}
+
+log_mel() {   # data directory
+  steps/features/make_fbank.py --config "$conf/fbank.conf" --nj "$nj" --cmd "$train_cmd" "$1"
+  steps/features/compute_cmvn.py "$1"
+}
 
 if begin 0 "data"; then
   if [[ -z $corpus ]]; then
@@ -106,26 +137,15 @@ if begin 7 "graphs and decoding"; then
 fi
 
 if begin 8 "copies at other speeds, and what networks see: adapted features, log mel energies"; then
-  utils/data/perturb_speed.py 0.9,1.0,1.1 "$data/train" "$data/sp/train"
-  steps/features/make_mfcc.py --config "$conf/mfcc.conf" --nj "$nj" --cmd "$train_cmd" \
-    "$data/sp/train"
-  steps/features/compute_cmvn.py "$data/sp/train"
-  steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" \
-    "$data/sp/train" "$data/lang" "$exp/tri3b" "$exp/tri3b_sp_ali"
-  steps/hmm/make_fmllr_feats.py --nj "$nj" --cmd "$train_cmd" \
-    "$data/sp/train" "$exp/tri3b" "$exp/tri3b_sp_ali" "$data/fmllr/train"
+  copies "" 0.9,1.0,1.1
+  if [[ $student == true ]]; then copies 5 0.84,0.92,1.0,1.08,1.16; fi
   # The test speakers' transforms are those of tri3b's own decoding.
   steps/hmm/make_fmllr_feats.py --nj "$nj" --cmd "$train_cmd" \
     "$data/test" "$exp/tri3b" "$exp/tri3b/decode_test" "$data/fmllr/test"
-  utils/data/perturb_speed.py 0.9,1.0,1.1 "$data/train" "$data/fbank/train"
   utils/data/copy_data_dir.py "$data/test" "$data/fbank/test"
-  for set in train test; do
-    steps/features/make_fbank.py --config "$conf/fbank.conf" --nj "$nj" --cmd "$train_cmd" \
-      "$data/fbank/$set"
-    steps/features/compute_cmvn.py "$data/fbank/$set"
-    steps/features/paste_feats.py {"$data/fmllr","$data/fbank","$data/joined"}/"$set"
-    steps/features/compute_cmvn.py "$data/joined/$set"
-  done
+  log_mel "$data/fbank/test"
+  steps/features/paste_feats.py {"$data/fmllr","$data/fbank","$data/joined"}/test
+  steps/features/compute_cmvn.py "$data/joined/test"
 fi
 
 if begin 9 "networks on the alignments of tri3b"; then
@@ -146,6 +166,16 @@ if begin 9 "networks on the alignments of tri3b"; then
     for network in $mixed; do parts+=("$exp/nnet/$network/$seed"); done
     steps/transfer/mix.py --form loglinear "${parts[@]}" "$exp/nnet/mix/$seed"
   done
+  # Seeds of the student have the same teacher.
+  if [[ $student == true ]]; then
+    for seed in $seeds; do
+      steps/compress/distill.py --config "$conf/student.conf" --seed "$seed" \
+        "$exp/nnet/mix/${seeds%% *}" "$data/joined5/train" "$exp/tri3b_sp5_ali" \
+        "$exp/nnet/student/$seed"
+      steps/nnet/train_mmi.py --config "$conf/mmi.conf" --seed "$seed" "$data/joined/train" \
+        "$exp/tri3b_sp_ali" "$exp/nnet/student/$seed" "$exp/nnet/student_mmi/$seed"
+    done
+  fi
 fi
 
 if begin 10 "decoding with the networks"; then
@@ -161,8 +191,8 @@ fi
 if begin 11 "the same without the held-out speakers, who are decoded"; then
   if [[ $hold_out -gt 0 ]]; then
     ./run.sh --stage 1 --hold-out 0 --data "$data/tune" --dict "$dict" --exp "$exp/tune" \
-      --conf "$conf" --networks "$networks" --mixed "$mixed" --seeds "${seeds%% *}" \
-      --nj "$nj" --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
+      --conf "$conf" --networks "$networks" --mixed "$mixed" --student "$student" \
+      --seeds "${seeds%% *}" --nj "$nj" --train-cmd "$train_cmd" --decode-cmd "$decode_cmd"
   fi
 fi
 
