@@ -2,8 +2,23 @@
 
 import unicodedata
 
+from utils.lang.phone_classes import group_variants
+
 DOTTED_CIRCLE = "◌"   # carries a combining mark that is a symbol of its own
 MARKS = ("letter", "separate")
+
+
+def add_letter_options(step):
+    """What is a letter, and what of it a phone: for graphemes() and variants()."""
+    step.add("--marks", choices=MARKS, default="letter",
+             help="a combining mark is part of its letter, or a separate phone (default letter)")
+    step.add("--fold-case", choices=("true", "false"), default="true",
+             help="upper case sounds as lower case (default true)")
+    step.add("--keep", default="", metavar="CHARACTERS",
+             help="what else is a letter, e.g. \"'-\"; other punctuation is silent")
+    step.add("--share-base", choices=("true", "false"), default="false",
+             help="letters that differ in their marks share the root of a tree, which may ask "
+                  "for each mark; good for tone marks (default false)")
 
 
 def graphemes(word, marks="letter", fold_case=True, keep=""):
@@ -52,12 +67,18 @@ def _compose(symbols):
 
 
 def base_and_marks(symbol):
-    """The letter without its combining marks, and the marks: for phone_classes.group_variants."""
+    """The letter without its combining marks, and the marks: for group_variants."""
     letters = unicodedata.normalize("NFD", symbol)
     marks = [c for c in letters[1:] if unicodedata.category(c)[0] == "M"]
     if letters[0] == DOTTED_CIRCLE or len(marks) != len(letters) - 1:
         return symbol, []
     return letters[0], marks
+
+
+def variants(phones, share_base):
+    """Rows and questions of group_variants(); share_base is the option's "true" or "false"."""
+    return group_variants(
+        phones, base_and_marks if share_base == "true" else lambda phone: (phone, []))
 
 
 def describe(symbol):

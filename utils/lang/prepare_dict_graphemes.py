@@ -13,24 +13,15 @@ e.g. utils/lang/prepare_dict_graphemes.py --keep "'" data/train/text data/dict
 from collections import Counter
 
 from utils.lang.dictdir import check_symbols, write_dict
-from utils.lang.graphemes import MARKS, base_and_marks, describe, graphemes
+from utils.lang.graphemes import add_letter_options, describe, graphemes, variants
 from utils.lang.lexicon import Entry
-from utils.lang.phone_classes import group_variants
 from utils.lang.wordlist import add_text_options, count_words, missing_lines
 from utils.step import Step, UserError, log, write_atomic
 
 
 def main(argv=None):
     step = Step(__file__, __doc__)
-    step.add("--marks", choices=MARKS, default="letter",
-             help="a combining mark is part of its letter, or a separate phone (default letter)")
-    step.add("--fold-case", choices=("true", "false"), default="true",
-             help="upper case sounds as lower case (default true)")
-    step.add("--keep", default="", metavar="CHARACTERS",
-             help="what else is a letter, e.g. \"'-\"; other punctuation is silent")
-    step.add("--share-base", choices=("true", "false"), default="false",
-             help="letters that differ in their marks share the root of a tree, which may ask "
-                  "for each mark; good for tone marks (default false)")
+    add_letter_options(step)
     add_text_options(step, "*")
     step.add("dict", help="dict directory to make")
     args = step.parse(argv)
@@ -45,10 +36,8 @@ def main(argv=None):
                         "no word has a letter")
     phones = {phone for entry in entries for phone in entry.phones}
     check_symbols(phones)
-    alone = (lambda phone: (phone, [])) if args.share_base == "false" else base_and_marks
-    rows, questions = group_variants(phones, alone)
     with step.output(args.dict) as out:
-        write_dict(out, entries, rows, questions)
+        write_dict(out, entries, *variants(phones, args.share_base))
         write_atomic(out / "graphemes.tsv", table)
         write_atomic(out / "missing_words.txt", missing_lines(missing))
     if missing:

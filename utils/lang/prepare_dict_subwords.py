@@ -9,6 +9,8 @@ in   text...                 Kaldi's text, utt-id and words; or --plain-text FIL
 out  <dict>/bpe.model units.txt   the sentencepiece model, and its units one a line
      <dict>/lexicon.txt, lexiconp.txt, silence_phones.txt, nonsilence_phones.txt,
      optional_silence.txt, extra_questions.txt
+     <dict>/missing_words.txt   words that no unit is learned from, and their counts: with digits,
+                                or without a letter
 
 e.g. utils/lang/prepare_dict_subwords.py --vocab-size 300 data/train/text data/dict_bpe
 """
@@ -16,11 +18,11 @@ e.g. utils/lang/prepare_dict_subwords.py --vocab-size 300 data/train/text data/d
 import unicodedata
 
 from utils.lang.dictdir import check_symbols, write_dict
-from utils.lang.graphemes import MARKS, graphemes
+from utils.lang.graphemes import add_letter_options, graphemes, variants
 from utils.lang.lexicon import Entry, read_source_lexicon
 from utils.lang.subwords import WORD_START, train, unit_list
-from utils.lang.wordlist import add_text_options, count_words
-from utils.step import Step, UserError, write_atomic
+from utils.lang.wordlist import add_text_options, count_words, missing_lines
+from utils.step import Step, UserError, log, write_atomic
 
 
 def main(argv=None):
@@ -30,12 +32,7 @@ def main(argv=None):
              help="sentencepiece's model (default unigram)")
     step.add("--lexicon", default="", metavar="FILE",
              help="`unit phones`, with ▁ or without, in place of letters as pronunciations")
-    step.add("--marks", choices=MARKS, default="letter",
-             help="a combining mark is part of its letter, or a separate phone (default letter)")
-    step.add("--fold-case", choices=("true", "false"), default="true",
-             help="upper case sounds as lower case (default true)")
-    step.add("--keep", default="", metavar="CHARACTERS",
-             help="what else is a letter, e.g. \"'-\"; other punctuation is left out of the units")
+    add_letter_options(step)
     add_text_options(step, "*")
     step.add("dict", help="dict directory to make")
     args = step.parse(argv)
@@ -44,26 +41,33 @@ def main(argv=None):
         return 0
     if not texts:
         raise UserError("prepare_dict_subwords.py", "no text given", "see --help")
-    words = {word: count for word, count in count_words(args).items() if _is_spelt(word, args)}
+    words, missing = count_words(args), {}
+    for word in [word for word in words if not _is_spelt(word, args)]:
+        missing[word] = words.pop(word)
     if not words:
         raise UserError(texts[0], "no word is written with letters only", "see --keep")
     model = train(words, args.vocab_size, args.type)
-    units = unit_list(model, words)
+    units = unit_list(model, words, args.keep)
     entries = _pronounce(units, args)
     phones = {phone for entry in entries for phone in entry.phones}
     check_symbols(phones)
     with step.output(args.dict) as out:
-        write_dict(out, entries, [[phone] for phone in sorted(phones)])
+        write_dict(out, entries, *variants(phones, args.share_base))
         write_atomic(out / "bpe.model", model)
         write_atomic(out / "units.txt", "".join(f"{unit}\n" for unit in units))
+        write_atomic(out / "missing_words.txt", missing_lines(missing))
+    if missing:
+        log(f"{len(missing)} words cannot be written with units, such as {next(iter(missing))}, "
+            f"see {args.dict}/missing_words.txt")
     return step.finish(f"{args.dict}: {len(units)} units for {len(words)} words, "
                        f"{len(phones)} phones")
 
 
 def _is_spelt(word, args):
-    """Whether all of a word can be pronounced: a unit of silent characters could not be heard."""
-    return WORD_START not in word and not graphemes(word, keep=args.keep)[1] \
-        and unicodedata.category(word[0])[0] != "M"
+    """Whether all of a word can be pronounced but punctuation, which its letters bear."""
+    letters, left_out = graphemes(word, keep=args.keep)
+    return WORD_START not in word and bool(letters) and unicodedata.category(word[0])[0] != "M" \
+        and all(unicodedata.category(character)[0] in "PSC" for character in left_out)
 
 
 def _pronounce(units, args):

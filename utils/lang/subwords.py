@@ -22,15 +22,26 @@ def starts_word(unit):
     return unit.startswith(WORD_START) or unit == "!SIL" or (unit[:1] + unit[-1:] == "<>")
 
 
-def clusters(text):
-    """Letters with their combining marks: what no unit's boundary may cut."""
-    result = []
-    for character in text:
-        if result and unicodedata.category(character)[0] in "MC":
+def clusters(word, letters=""):
+    """Letters with their combining marks and with silent punctuation, such as an apostrophe, which
+    belongs to the letter before it or, where a word begins with it, after it: what no unit's
+    boundary may cut.
+
+    letters  punctuation and symbols that are not silent
+    """
+    result, heard = [], False
+    for character in word:
+        silent = _is_silent(character, letters)
+        if result and (silent or not heard or unicodedata.category(character)[0] in "MC"):
             result[-1] += character
         else:
             result.append(character)
+        heard = heard or not silent
     return result
+
+
+def _is_silent(character, letters):
+    return unicodedata.category(character)[0] in "PS" and character not in letters
 
 
 def decode(units):
@@ -95,25 +106,27 @@ def _sentences(words, length=100):
         yield " ".join(sentence)
 
 
-def unit_list(model, words):
+def unit_list(model, words, letters=""):
     """Units of a new model, sorted: its pieces that do not cut letters from their marks, and each
     letter of the words at a word's begin and inside, so that all words of these letters can be
-    written."""
+    written. letters: as of clusters()."""
     import sentencepiece
 
     processor = sentencepiece.SentencePieceProcessor(model_proto=model)
     pieces = {processor.id_to_piece(i) for i in range(processor.get_piece_size())
               if not (processor.is_unknown(i) or processor.is_control(i))}
-    units = {piece for piece in pieces if _is_unit(piece)}
-    for letter in {cluster for word in words for cluster in clusters(word)}:
+    units = {piece for piece in pieces if _is_unit(piece, letters)}
+    for letter in {cluster for word in words for cluster in clusters(word, letters)}:
         units.update([WORD_START + letter, letter])
     return sorted(units)
 
 
-def _is_unit(piece):
-    letters = piece.removeprefix(WORD_START)
-    return bool(letters) and WORD_START not in letters \
-        and unicodedata.category(letters[0])[0] not in "MC"
+def _is_unit(piece, letters):
+    text = piece.removeprefix(WORD_START)
+    if not text or WORD_START in text or unicodedata.category(text[0])[0] in "MC":
+        return False
+    begins, heard = text != piece, [not _is_silent(c, letters) for c in text]
+    return heard[0] or (begins and any(heard))
 
 
 class Subwords:
@@ -130,6 +143,7 @@ class Subwords:
         except RuntimeError:
             raise UserError(path, "not a sentencepiece model") from None
         self.units = set(read_lines(Path(directory) / "units.txt"))
+        self.letters = {unit for unit in self.units if len(unit) == 1}   # none is silent
 
     def encode(self, text):
         """Units of a text; a word with a letter that no unit has becomes <UNK>, and symbols such
@@ -148,7 +162,7 @@ class Subwords:
             position += len(piece.removeprefix(WORD_START))
             cuts.add(position)
         position = 0
-        for cluster in clusters(word):
+        for cluster in clusters(word, self.letters):
             parts[-1].append(cluster)
             position += len(cluster)
             if position in cuts:

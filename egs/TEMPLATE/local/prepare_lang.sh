@@ -43,8 +43,8 @@ fi
 
 # Words to train with, subwords to decode with: the phones are the same, wherever in a word.
 utils/lang/prepare_lang.py --position-dependent-phones false "$data/dict" "<UNK>" "$data/lang"
-utils/lang/prepare_dict_subwords.py --config "$conf/subwords.conf" "${more[@]}" \
-  "$data/train/text" "$data/dict_bpe"
+utils/lang/prepare_dict_subwords.py --config "$conf/dict.conf" --config "$conf/subwords.conf" \
+  "${more[@]}" "$data/train/text" "$data/dict_bpe"
 utils/lang/prepare_lang.py --position-dependent-phones false \
   --phone-symbol-table "$data/lang/phones.txt" "$data/dict_bpe" "<UNK>" "$data/lang_bpe"
 utils/lang/apply_subwords.py --plain-text "$data/dict_bpe" "$data/lm/text" "$data/lm/bpe/text"

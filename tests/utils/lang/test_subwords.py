@@ -77,6 +77,27 @@ def test_decode():
 
 def test_clusters():
     assert clusters("kɔ\u0301\u0323n") == ["k", "ɔ\u0301\u0323", "n"]
+    assert clusters("'l'a-b'") == ["'l'", "a-", "b'"]
+    assert clusters("'l'a-b'", "'") == ["'", "l", "'", "a-", "b", "'"]
+
+
+@pytest.mark.parametrize("keep, phones", [("", "begmno"), ("'", "'begmno")])
+def test_punctuation_inside_words(tmp_path, capsys, keep, phones):
+    """Silent, it is a part of its letter; or a phone of its own. Digits are no letters."""
+    words = ["ng'ombe", "'mbo", "ngo-ngo", "o'o'", "mbe", "b2", "''"]
+    (tmp_path / "text").write_text("".join(f"utt{n} {' '.join(words)}\n" for n in range(9)))
+    main(["--vocab-size", "30", f"--keep={keep}", tmp_path / "text", tmp_path / "dict"])
+    subwords, entries = Subwords(tmp_path / "dict"), read_dict(tmp_path / "dict").entries
+    for word in [*words[:5], "o'g'be", "'mo'"]:
+        assert decode(subwords.encode(word)) == [word], subwords.encode(word)
+    heard = {phone for entry in entries for phone in entry.phones}
+    assert heard == {"SIL", "SPN", *phones}
+    assert all(entry.phones for entry in entries)
+    lacking = ["''", "b2"] if not keep else ["b2"]
+    assert subwords.encode(" ".join(lacking)) == ["<UNK>"] * len(lacking)
+    assert sorted(line.split()[0] for line in (
+        tmp_path / "dict/missing_words.txt").read_text().splitlines()) == lacking
+    assert f"{len(lacking)} words cannot be written with units" in capsys.readouterr().err
 
 
 def test_units_hold_every_letter_at_begin_and_inside(directory):
