@@ -11,7 +11,8 @@ from steps.score.bootstrap import sums_by
 MAX_SETS = 8      # test sets that are shown in detail
 MAX_SPEAKERS = 12
 MAX_CONFUSIONS = 8
-GROUP = re.compile(r"%WER (\S+) \[ \d+ / (\d+),.*\]  95 % (\S+) to (\S+)  (.*), (\d+) utterances")
+GROUP = re.compile(
+    r"%WER (\S+) \[ \d+ / (\d+),.*\]  (?:95 % (\S+) to (\S+)  )?(.*), (\d+) utterances")
 KINDS = {"substitution": "another word", "deletion": "missed", "insertion": "not said"}
 
 
@@ -100,6 +101,8 @@ def systems_table(one, top):
 
 
 def p_value(p):
+    if p is None:
+        return ""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
@@ -108,14 +111,18 @@ def rate(wer):
 
 
 def read_groups(decoding):
-    """{what the groups are: [(group, WER, low, high, words, utterances)]} where there are some."""
+    """{what the groups are: [(group, WER, low, high, words, utterances)]} where there are some.
+
+    Those without a word to recognise are left out; of one utterance, low and high are the WER.
+    """
     found = {}
     for path in sorted((decoding.path / "scoring").glob("by_*")):
         kind = path.name.removeprefix("by_")
         rows = [GROUP.fullmatch(line) for line in path.read_text("utf-8").splitlines()]
+        rows = [row for row in rows if not row or int(row[2])]
         if len(rows) > 1 and all(rows):
-            found[kind] = [(m[5].removeprefix(f"{kind} "), float(m[1]), float(m[3]), float(m[4]),
-                            int(m[2]), int(m[6])) for m in rows]
+            found[kind] = [(m[5].removeprefix(f"{kind} "), float(m[1]), float(m[3] or m[1]),
+                            float(m[4] or m[1]), int(m[2]), int(m[6])) for m in rows]
     return found
 
 
@@ -129,7 +136,8 @@ def who(sets):
             parts.append(table(
                 [kind, "% WER", f"0 to {top:.0f} %", "95 % interval", "words"],
                 [[group, f"{wer:.2f}", interval_bar(wer, low, high, top, best=True),
-                  f"{low:.1f} to {high:.1f}", words] for group, wer, low, high, words, _ in rows],
+                  f"{low:.1f} to {high:.1f}" if utts > 1 else "", words]
+                 for group, wer, low, high, words, utts in rows],
                 f"{one.name}: by {kind}, with {one.best.looked_at}", (1, 3, 4)))
         if one.num_spks > 1:
             parts.append(_by_speaker(one, decoding))

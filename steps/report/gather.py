@@ -35,8 +35,8 @@ class Decoding:
             raise UserError(path / "scoring", f"cannot be read, {error}",
                             "run steps/score/score.py --force") from None
         self.done = read_done(path)
-        self.scored = self.done.get("score", {}).get("date", "")
-        self.options = self.done.get("score", {}).get("options", {})
+        scored = self.done.get("score") or self.done.get("combine", {})
+        self.scored, self.options = scored.get("date", ""), scored.get("options", {})
 
     @property
     def data(self):
@@ -71,9 +71,10 @@ class System:
         return interval(errors, words)
 
     def p(self, other):
-        """The two-sided p of a difference between the two, by a paired bootstrap."""
-        return float(compare([[seed.path] for seed in self.seeds],
-                             [[seed.path] for seed in other.seeds])[1])
+        """The two-sided p of a difference between the two, by a paired bootstrap; None of one
+        utterance."""
+        return compare([[seed.path] for seed in self.seeds],
+                       [[seed.path] for seed in other.seeds])[1]
 
 
 class TestSet:

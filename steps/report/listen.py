@@ -99,7 +99,7 @@ def _read_words(decoding, heard):
     from utils.lang.langdir import LangDir
     if decoding.summary.get("mbr"):
         raise UserError(decoding.path, "words of minimum Bayes risk have no times",
-                        "score it with --mbr false")
+                        None if "systems" in decoding.summary else "score it with --mbr false")
     options = {key: value for step in ("decode", "decode_fmllr", "score")
                for key, value in decoding.done.get(step, {}).get("options", {}).items() if value}
     graph = resolve(options.get("graph"), decoding.base)

@@ -51,6 +51,9 @@ def main(argv=None):
     summaries = [Path(decode) / "scoring/summary.json" for decode in args.decode]
     if step.is_job:
         return combine_share(args, lattices, weights)
+    if (Path(args.dir) / "num_jobs").exists():
+        raise UserError(args.dir, "is a system's own decode directory",
+                        "name the directory to make last")
     groups = score.groups_of(args)
     if step.up_to_date(args.dir, [*score.inputs_of(args, groups), *summaries, *chain(*lattices)]):
         return 0
@@ -99,7 +102,10 @@ def weights_of(text, decodes):
 
 def check_same_words(args):
     """UserError if a system was scored with a graph of other words, as far as that is there."""
-    words = (Path(args.graph) / "words.txt").read_bytes()
+    path = Path(args.graph) / "words.txt"
+    if not path.is_file():
+        raise UserError(path, "no such file", "name the graph that was decoded with")
+    words = path.read_bytes()
     for decode in args.decode:
         own = Path(read_done(decode).get("score", {}).get("options", {}).get("graph", args.graph))
         path = own / "words.txt"

@@ -19,6 +19,7 @@ from steps.score.bootstrap import NUM_REPLICATES, paired_comparison, sums_by
 from steps.score.details import COLUMNS, read_utt_table
 from steps.score.wer import Counts, error_line, read_summary
 from utils.data.tables import read_table
+from utils.option_types import count
 from utils.step import Step, UserError, positive
 
 
@@ -29,7 +30,7 @@ def main(argv=None):
     step.add("--cer", action="store_true", help="character errors instead of word errors")
     step.add("--replicates", type=positive, default=NUM_REPLICATES,
              help=f"bootstrap replicates (default {NUM_REPLICATES})")
-    step.add("--seed", type=int, default=0, help="of the bootstrap (default 0)")
+    step.add("--seed", type=count, default=0, help="of the bootstrap (default 0)")
     step.add("a", metavar="A", help="decode directory")
     step.add("b", metavar="B", help="decode directory")
     args = step.parse(argv)

@@ -51,7 +51,7 @@ def per_spk(counts, utt2spk):
 
 
 def per_group(counts, groups, name, seed=0):
-    """A %WER line of each group with its interval over utterances.
+    """A %WER line of each group with its interval over utterances, where it has several.
 
     counts   {utt: Counts}
     groups   {utt: group}
@@ -63,8 +63,8 @@ def per_group(counts, groups, name, seed=0):
         rows = np.array([c for utt, c in counts.items() if groups[utt] == group])
         low, high = interval(rows[:, 1:].sum(1), rows[:, 0], seed=seed)
         line = error_line(Counts(*(int(n) for n in rows.sum(0))))
-        lines.append(f"{line}  95 % {low:.2f} to {high:.2f}  {name} {group}, "
-                     f"{len(rows)} utterances\n")
+        spread = f"95 % {low:.2f} to {high:.2f}  " if len(rows) > 1 else ""
+        lines.append(f"{line}  {spread}{name} {group}, {len(rows)} utterances\n")
     return "".join(lines)
 
 

@@ -9,6 +9,9 @@ from utils.data.tables import read_lines, read_table
 from utils.lang.lexicon import split_fields
 from utils.step import UserError
 
+GROUPS = ("utt2accent", "spk2gender")   # scored apart wherever a data directory has them
+UNKNOWN = "unknown"                     # group of who is not in one of these
+
 
 def words_of(lattice_files, settings, mbr=False):
     """Iterator of (utt, [word ids of each setting]) over lattices.
@@ -62,14 +65,15 @@ def read_references(data, mapping):
 
 
 def read_groups(data, name, utt2spk):
-    """{utt: group} of a utt2* or spk2* table of a data directory."""
+    """{utt: group} of a utt2* or spk2* table of a data directory; only those of GROUPS may have
+    gaps, as transcripts often know the gender or the accent of some."""
     table = read_table(Path(data) / name)
     groups = {}
     for utt, spk in utt2spk.items():
         key = spk if name.startswith("spk2") else utt
-        if key not in table:
+        if key not in table and name not in GROUPS:
             raise UserError(f"{data}/{name}", f"{key} is not here", "every one needs its group")
-        groups[utt] = table[key]
+        groups[utt] = table.get(key, UNKNOWN)
     return groups
 
 

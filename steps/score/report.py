@@ -80,11 +80,12 @@ def report_text(summary, scored, decode, best):
     """
     lines = [*best]
     for name in ["wer", "cer"]:
-        low, high = summary[name]["interval"]
-        spk_low, spk_high = summary[name]["interval_over_speakers"]
-        lines.append(f"{error_line(scored.counts(name), name.upper())}  95 % interval "
-                     f"{low:.2f} to {high:.2f} over {summary['utts']} utterances, "
-                     f"{spk_low:.2f} to {spk_high:.2f} over {summary['spks']} speakers\n")
+        of_units = ((summary[name]["interval"], summary["utts"], "utterances"),
+                    (summary[name]["interval_over_speakers"], summary["spks"], "speakers"))
+        spreads = [f"{low:.2f} to {high:.2f} over {count} {units}"
+                   for (low, high), count, units in of_units if count > 1]
+        line = error_line(scored.counts(name), name.upper())
+        lines.append(f"{line}  95 % interval {', '.join(spreads)}\n" if spreads else f"{line}\n")
     wrong, utts = summary["sents_wrong"], summary["utts"]
     lines.append(f"%SER {percent(wrong, utts):.2f} [ {wrong} / {utts} ], "
                  f"{summary['missing']} without a lattice\n")

@@ -25,6 +25,7 @@ from functools import cache
 from pathlib import Path
 
 from steps.score.hypotheses import (
+    GROUPS,
     read_filter,
     read_references,
     read_words,
@@ -50,8 +51,6 @@ from steps.score.wer import (
 )
 from utils import option_types
 from utils.step import Step, UserError, log, share
-
-GROUPS = ["utt2accent", "spk2gender"]   # scored apart wherever a data directory has them
 
 JOB_BYTES = 8 << 20   # of lattices: jobs with less take longer to start than to finish
 
@@ -100,6 +99,10 @@ def main(argv=None):
         texts = read_words([work / f"hyps.{job}" for job in range(1, num_jobs + 1)],
                            settings, args.graph, mapping)
         shutil.rmtree(work)
+        heard = refs.keys() & next(iter(texts.values())).keys()
+        if not heard:
+            raise UserError(args.decode, f"has no lattice of an utterance of {args.data}/text",
+                            "score with the data directory that was decoded")
         scored = count_settings(args, refs, texts)
         for (lmwt, wip), one in scored.items():
             missing = len(refs.keys() - one.texts.keys())
@@ -117,7 +120,9 @@ def main(argv=None):
     if not args.dev:
         warn_at_the_edge(args, {setting: one.counts("wer").errors for setting, one in
                                 scored.items()}, chosen[0])
-    return step.finish(f"{error_line(best.counts('wer'))}, {len(refs)} utterances")
+    missing = f", {len(refs) - len(heard)} of them without a lattice" if len(heard) < len(refs) \
+        else ""
+    return step.finish(f"{error_line(best.counts('wer'))}, {len(refs)} utterances{missing}")
 
 
 def add_counting_options(step):

@@ -80,7 +80,8 @@ def row(name, seeds, baseline):
              f"{mean(percent(sets, 'cer') for sets in summaries):.2f}"]
     if baseline and baseline != seeds:
         base, p = compare(baseline, seeds)
-        cells += [f"{100 * (mean(wers) / base - 1):+.1f} %" if base else "", f"{p:.4f}"]
+        cells += [f"{100 * (mean(wers) / base - 1):+.1f} %" if base else "",
+                  "" if p is None else f"{p:.4f}"]
     else:
         cells += ["", ""]
     return cells + cost(seeds)
@@ -94,14 +95,18 @@ def percent(summaries, unit):
 
 
 def compare(baseline, seeds):
-    """WER of the baseline, and the two-sided p of a difference to the others."""
+    """WER of the baseline, and the two-sided p of a difference to the others.
+
+    Of one utterance, which cannot be resampled, p is None.
+    """
     words, base = errors_of(baseline)
     _, errors = errors_of(seeds)
     # As many errors as if each side had been decoded once for each seed of the other.
     result = paired_comparison(base * len(seeds), errors * len(baseline),
                                words * len(seeds) * len(baseline),
                                num_replicates=NUM_REPLICATES)
-    return 100 * base.sum() / (words.sum() * len(baseline)), result["p"]
+    return (100 * base.sum() / (words.sum() * len(baseline)),
+            result["p"] if len(words) > 1 else None)
 
 
 def errors_of(seeds):

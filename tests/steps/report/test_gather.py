@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from steps.report.errors import read_groups, who
 from steps.report.gather import find, inputs_of, read_test_sets, resolve
 from steps.score.bootstrap import interval
 from utils.step import UserError
@@ -105,3 +106,26 @@ def test_paths_are_looked_for_in_the_recipe_and_here(tmp_path, monkeypatch):
     assert resolve("data", tmp_path) == tmp_path / "data"
     assert resolve("data", tmp_path / "nowhere") == Path("data")
     assert resolve("nothing", tmp_path) is resolve(None, tmp_path) is None
+
+
+def test_what_several_systems_hear_together(tmp_path):
+    exp = tmp_path / "exp"
+    make_scored(exp / "mono/decode_test", (2, 0), date="1")
+    together = make_scored(exp / "together/decode_test", (0, 0), date="2")
+    done = (together / ".done").read_text()
+    (together / ".done").write_text(done.replace('"score"', '"combine"'))
+    one, = read_test_sets(exp)
+    assert one.name == "test" and [s.name for s in one.systems] == ["mono", "together"]
+
+
+def test_groups_without_words_or_of_one_utterance(tmp_path):
+    path = make_scored(tmp_path / "exp/mono/decode_test", (1, 0))
+    (path / "scoring/by_accent").write_text(
+        "%WER nan [ 0 / 0, 0 ins, 0 del, 0 sub ]  95 % nan to nan  accent a, 2 utterances\n"
+        "%WER 50.00 [ 1 / 2, 0 ins, 0 del, 1 sub ]  accent b, 1 utterances\n"
+        "%WER 25.00 [ 1 / 4, 0 ins, 0 del, 1 sub ]  95 % 0.00 to 50.00  accent c c, 2 utterances\n")
+    one, = read_test_sets(tmp_path / "exp")
+    assert read_groups(one.best.seeds[0])["accent"] == [
+        ("b", 50.0, 50.0, 50.0, 2, 1), ("c c", 25.0, 0.0, 50.0, 4, 2)]
+    page = str(who([one]))
+    assert "0.0 to 50.0" in page and "nan" not in page and "50.0 to 50.0" not in page

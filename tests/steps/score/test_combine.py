@@ -67,13 +67,17 @@ def test_jobs_and_weights(systems, tmp_path):
 
 
 def test_what_cannot_be_combined(systems, tmp_path):
-    data, graph, (a, b, _) = systems
+    data, graph, (a, b, c) = systems
     for options, said in ((["--weights", "1", data, graph, a, b], "are not 2 numbers above 0"),
                           (["--weights", "1,0", data, graph, a, b], "are not 2 numbers above 0"),
                           (["--weights", "1,x", data, graph, a, b], "are no numbers"),
                           ([data, graph, a], "one system cannot be combined")):
         with pytest.raises(UserError, match=said):
             combine.main([*options, tmp_path / "out"])
+    with pytest.raises(UserError, match="b/decode: is a system's own decode directory"):
+        combine.main([data, graph, a, c, b])
+    with pytest.raises(UserError, match=r"no/words.txt: no such file"):
+        combine.main([data, tmp_path / "no", a, b, tmp_path / "out"])
     bare = make_decode(tmp_path / "bare", [{"ann-1": chain(1)}])
     with pytest.raises(UserError, match=r"bare/scoring/summary.json: not scored yet"):
         combine.main([data, graph, a, bare, tmp_path / "out"])

@@ -189,10 +189,12 @@ def test_bad_input_names_the_file(setup, tmp_path):
     data, graph, decode = setup
     with pytest.raises(UserError, match="nowhere: no num_jobs"):
         score.main([data, graph, tmp_path / "nowhere"])
-    (data / "spk2gender").write_text("ann f\n")
-    with pytest.raises(UserError, match="spk2gender: bob is not here"):
-        score.main([*SMALL, data, graph, decode])
-    (data / "spk2gender").unlink()
+    (data / "spk2age").write_text("ann 7\n")
+    with pytest.raises(UserError, match="spk2age: bob is not here"):
+        score.main([*SMALL, "--group", "spk2age", data, graph, decode])
+    other = make_data(tmp_path / "other", {"cat-1": "yes"})
+    with pytest.raises(UserError, match=r"has no lattice of an utterance of .*other/text"):
+        score.main([*SMALL, other, graph, decode])
     (graph / "words.txt").write_text("<eps> 0\nyes 1\n")
     with pytest.raises(UserError, match=r"words.txt: no word \d, which is in the lattice of ann-"):
         score.main([*SMALL, data, graph, decode])
@@ -202,6 +204,27 @@ def test_bad_input_names_the_file(setup, tmp_path):
     (decode / "lat.2.gz").unlink()
     with pytest.raises(UserError, match=r"lat.2.gz: no such file"):
         score.main([*SMALL, data, graph, decode])
+
+
+def test_a_gender_that_is_not_known_and_groups_of_one(setup, capsys):
+    data, graph, decode = setup
+    (data / "spk2gender").write_text("bob m\n")
+    (data / "utt2accent").write_text("ann-1 scottish\n")
+    score.main([*SMALL, data, graph, decode])
+    assert "5 utterances, 1 of them without a lattice" in capsys.readouterr().err
+    male, unknown = (decode / "scoring/by_gender").read_text().splitlines()
+    assert "gender m, 3 utterances" in male and "gender unknown, 2 utterances" in unknown
+    scottish, others = (decode / "scoring/by_accent").read_text().splitlines()
+    assert scottish.endswith("]  accent scottish, 1 utterances") and "  95 % " in others
+
+
+def test_one_speaker_has_no_interval_over_speakers(tmp_path):
+    data = make_data(tmp_path / "data", {"ann-1": "yes go", "ann-2": "no"})
+    graph = make_graph(tmp_path / "graph")
+    decode = make_decode(tmp_path / "decode", [{"ann-1": chain(1), "ann-2": chain(2)}])
+    score.main([*SMALL, data, graph, decode])
+    report = (decode / "scoring/report.txt").read_text()
+    assert "over 2 utterances\n" in report and "speakers" not in report
 
 
 def test_choose_takes_the_middle_of_equals():

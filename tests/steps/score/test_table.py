@@ -93,3 +93,14 @@ def test_test_sets_together(decodes, capsys):
     assert b[1] == "3.33" and "-68.0 % 0.0002" in " ".join(b)
     with pytest.raises(UserError, match="b: has 1 test sets and the first system 2"):
         table.main([f"a={good}+{good}", f"b={good}"])
+
+
+def test_one_utterance_has_no_p(tmp_path, capsys):
+    data, graph = make_data(tmp_path / "data", {"a-1": "yes"}), make_graph(tmp_path / "graph")
+    for name, words in (("good", (1,)), ("bad", (2,))):
+        decode = make_decode(tmp_path / name, [{"a-1": chain(*words)}])
+        score.main(["--nj", "1", data, graph, decode])
+    capsys.readouterr()
+    table.main(["--baseline", "bad", f"bad={tmp_path / 'bad'}", f"good={tmp_path / 'good'}"])
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.split() == ["good", "0.00", "0.00", "-100.0", "%"]
