@@ -17,6 +17,7 @@ A step's main() reads like this:
 """
 
 import argparse
+import errno
 import hashlib
 import json
 import os
@@ -32,6 +33,7 @@ from pathlib import Path
 from utils.command_line import Parser
 
 ROOT = Path(__file__).resolve().parent.parent
+RUN = shlex.quote(str(ROOT / "utils/parallel/run.py"))        # where jobs run unless --cmd says
 VERSION = "0.1.0"
 WHOLE_HASH_BYTES = 64 << 20   # files up to this size are hashed whole, larger ones by size and time
 NOT_FINGERPRINTED = {"force", "cmd", "nj", "config", "job", "work", "num_workers"}
@@ -53,9 +55,13 @@ class UserError(SystemExit):
 
 
 def _told(kind, error, trace):
-    """In the place of a traceback where a user stopped the step; bugs keep theirs."""
+    """One line in place of a traceback where a user or a full disk stopped the step."""
     if issubclass(kind, KeyboardInterrupt):
         log("interrupted, and nothing is half done (run it again)")
+    elif issubclass(kind, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        where = f"{error.filename}: " if error.filename else ""
+        log(f"{where}cannot be written, {os.strerror(error.errno).lower()} (make room and run it "
+            "again)")
     else:
         sys.__excepthook__(kind, error, trace)
 
@@ -86,7 +92,7 @@ class Step:
         self.add("--force", action="store_true", help="run even if nothing has changed")
         if jobs:
             self.add("--nj", type=positive, default=jobs, help=f"jobs (default {jobs})")
-            self.add("--cmd", default=str(ROOT / "utils/parallel/run.py"),
+            self.add("--cmd", default=RUN,
                      help="how jobs are run: utils/parallel/run.py, slurm.py or queue.py, "
                           "with options")
             self.add("--job", type=int, default=0, help=argparse.SUPPRESS)

@@ -25,6 +25,7 @@ from utils.json_file import read_json
 from utils.option_types import zero_or_more
 from utils.step import (
     ROOT,
+    RUN,
     UserError,
     fingerprint,
     key_of,
@@ -61,7 +62,7 @@ def add_options(step, max_rise, told=None):
     step.add("--no-gate", action="store_true",
              help="keep it all the same; compress.json and packages warn of it")
     step.add("--nj", type=positive, default=2, help="jobs of the decoding (default 2)")
-    step.add("--cmd", default=str(ROOT / "utils/parallel/run.py"),
+    step.add("--cmd", default=RUN,
              help="how they are run: utils/parallel/run.py, slurm.py or queue.py, with options")
 
 

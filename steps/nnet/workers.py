@@ -20,7 +20,7 @@ from pathlib import Path
 
 from utils.parallel.jobs import THREAD_VARIABLES
 from utils.step import (
-    ROOT,
+    RUN,
     UserError,
     log,
     numbered,
@@ -38,7 +38,7 @@ PAUSE = 0.1
 def add_options(step):
     step.add("--num-workers", type=positive, default=1,
              help="processes that train together, each with its share of every batch (default 1)")
-    step.add("--cmd", default=str(ROOT / "utils/parallel/run.py"),
+    step.add("--cmd", default=RUN,
              help="how several workers are run: utils/parallel/run.py, slurm.py or queue.py, with "
                   "options; its --num-threads are those of a worker")
     step.add("--job", type=int, default=0, help=argparse.SUPPRESS)

@@ -227,3 +227,19 @@ def test_a_config_without_a_file():
     with pytest.raises(SystemExit) as ended:
         step.parse(["data/x", "--config"])
     assert str(ended.value.code).startswith("make_mfcc.py: argument --config: expected one")
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    script = tmp_path / "fill.py"
+    script.write_text('from pathlib import Path\nfrom utils.step import Step\n'
+                      'Step(__file__, "Fill.").parse()\n'
+                      'Path("/dev/full").write_text("x" * 99999)\n')
+    done = subprocess.run([sys.executable, script], env={**os.environ, "PYTHONPATH": str(ROOT)},
+                          text=True, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[1:] == [
+        "fill: cannot be written, no space left on device (make room and run it again)"]
+
+
+def test_where_jobs_run():
+    assert split_command(house.RUN) == [str(ROOT / "utils/parallel/run.py")]

@@ -247,6 +247,8 @@ def _decode(file, name, count=-1):
     # An MP3's own count may be off by its encoder's delay.
     if len(samples) < expected - 0.02 * expected - 2000 or not len(samples):
         raise _broken(name, f"truncated, {len(samples)} of {expected} samples")
+    if not np.isfinite(samples).all():
+        raise _broken(name, "has samples that are no numbers")
     return samples
 
 

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from utils.data.audio import SOUND_SUFFIXES
 from utils.data.textgrid import decode
 from utils.step import UserError
 
@@ -59,8 +60,10 @@ class Table:
             raise UserError(path, "is empty")
         known = {name for names in ROLES.values() for name in names.split()}
         first = [plain(cell) for cell in rows[0].cells]
+        has_sound = any(Path(cell.strip()).suffix.lower() in SOUND_SUFFIXES
+                        for cell in rows[0].cells)
         is_header = header == "yes" or (header == "auto" and self.delimiter != " "
-                                        and bool(known & set(first)))
+                                        and bool(known & set(first)) and not has_sound)
         self.names = [cell.strip() for cell in rows.pop(0).cells] if is_header else \
             [str(i) for i in range(1, len(rows[0].cells) + 1)]
         self.has_header = is_header

@@ -116,17 +116,20 @@ def import_corpus(folder, options):
     twice = 0
     tables = {name: {} for name in ("wav.scp", "text", "utt2spk", "segments", "spk2gender",
                                     "utt2accent", "utt2set", "reco2file_and_channel")}
-    origins = {}
+    origins, heard = {}, {}
     has_segments = any(row.start is not None for row in kept)
     names = _recordings_of(kept) if has_segments else ids
     for row, spk, utt, name in zip(kept, spks, ids, names, strict=True):
         if utt in tables["utt2spk"]:
-            problems.add("stretches there twice", row.where, f"{utt} is at {origins[utt]} already",
+            other = heard[utt] != (row.sound, row.start)
+            problems.add("stretches there twice", row.where, f"{utt} is at {origins[utt]} already"
+                         + (", of another recording" if other else ""),
+                         "mend the ids, or do without them: --id-column none" if other else
                          "remove one of them")
             twice += 1
             continue
         _add(tables, row, spk, utt, name, infos)
-        origins[utt] = row.where
+        origins[utt], heard[utt] = row.where, (row.sound, row.start)
     return {name: table for name, table in tables.items() if table}, problems, \
         len(wrong) + len(rows) - len(kept) + twice, origins
 

@@ -135,6 +135,14 @@ class _Numbering(dict):
         return number
 
 
+def vocab_files(path):
+    """The files that read_vocab(path) may read, whether they are there or not."""
+    path = Path(path)
+    lang = path if path.is_dir() else path.parent
+    return [path, *(lang / name for name in ("words.txt", "oov.txt", "phones/align_lexicon.txt",
+                                             "phones/optional_silence.txt"))]
+
+
 def read_vocab(path):
     """The words of a vocabulary, and the word for all others if the vocabulary names one.
 

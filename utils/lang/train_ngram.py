@@ -17,7 +17,7 @@ e.g. utils/lang/train_ngram.py --order 3 --utt-ids --vocab data/lang data/train/
 
 from pathlib import Path
 
-from utils.lang.lm_text import BOS, NOT_WORDS, open_text, read_text, read_vocab
+from utils.lang.lm_text import BOS, NOT_WORDS, open_text, read_text, read_vocab, vocab_files
 from utils.lang.ngram import adjusted_counts, count_ngrams, estimate, find_discounts
 from utils.step import Step, UserError, log
 
@@ -43,8 +43,8 @@ def main(argv=None):
     # A directory may hold several models: each has its own record in .done.
     step.name += f":{Path(args.arpa).name}"
     min_counts = _check_options(args)
-    vocab_files = [args.vocab, f"{args.vocab}/words.txt"] if args.vocab else []
-    if step.up_to_date(Path(args.arpa).parent, [args.text, *vocab_files]):
+    if step.up_to_date(Path(args.arpa).parent,
+                       [args.text, *(vocab_files(args.vocab) if args.vocab else [])]):
         return 0
     open_text(args.text).close()
     vocab, unk = read_vocab(args.vocab) if args.vocab else (None, None)

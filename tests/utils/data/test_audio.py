@@ -40,6 +40,14 @@ def test_formats(tmp_path, extension, format, subtype):
     assert len(read_audio(f"cat {path} |")[0]) == 16000
 
 
+def test_samples_that_are_no_numbers(tmp_path):
+    samples = np.zeros(16000, np.float32)
+    samples[9000] = np.nan
+    soundfile.write(tmp_path / "a.wav", samples, 16000, subtype="FLOAT")
+    with pytest.raises(AudioError, match=r"a\.wav: .*has samples that are no numbers"):
+        read_audio(str(tmp_path / "a.wav"))
+
+
 @pytest.mark.parametrize(("extension", "format", "subtype"), FORMATS)
 def test_truncated_and_empty_are_named(tmp_path, extension, format, subtype):
     path = tmp_path / f"a.{extension}"

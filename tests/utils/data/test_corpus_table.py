@@ -59,6 +59,8 @@ def test_columns_by_what_stands_in_them(tmp_path, recordings):
     kaldi = table(tmp_path, "two bye now\nthree and then\n", "text")
     assert [row.cells for row in kaldi.rows] == [["two", "bye now"], ["three", "and then"]]
     assert guess_columns(kaldi, recordings, {}) == {"path": 0, "text": 1}
+    words = table(tmp_path, "one.wav,stop\ntwo.wav,go on\n")     # a header's word is no header
+    assert not words.has_header and [row.cells[1] for row in words.rows] == ["stop", "go on"]
     strange = table(tmp_path, "x,y\nfour.wav,bye\n")
     with pytest.raises(UserError, match=r"which column is the path\? \(--path-column, one of: 1"):
         guess_columns(strange, recordings, {})

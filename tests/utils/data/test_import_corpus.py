@@ -140,6 +140,15 @@ def test_bad_rows_are_named_and_left_out(folder, tmp_path, capsys):
     assert data.utts == ["speaker-ana_001-0000000"]
 
 
+def test_an_id_of_two_recordings_is_no_repetition(folder, tmp_path, capsys):
+    path = write(tmp_path / "t.csv", "path,text,id", "ana-001,fasi,p1", "ana-002,mano,p1")
+    with pytest.raises(UserError, match="1 of 2 rows cannot be used"):
+        main(["--table", path, folder, tmp_path / "data"])
+    assert re.search(r"t.csv:2 already, of another recording \(mend the ids, or do without them: "
+                     "--id-column none", capsys.readouterr().err)
+    assert len(run(folder, "--table", path, "--id-column", "none").utts) == 2
+
+
 def test_names_that_cannot_stand_in_a_table_are_left_out(folder, tmp_path, capsys):
     (folder / "a\nutt2 touch pwned |\nb").mkdir()
     shutil.copy(folder / "ana/ana-001.wav", folder / "a\nutt2 touch pwned |\nb/x.wav")

@@ -72,6 +72,10 @@ def test_vocabulary_of_a_lang_directory(text, tmp_path):
         model = ArpaModel.read(tmp_path / f"{number}.arpa")
         assert set(model.words) == expected
         assert model.score((), "<UNK>") > model.score((), "unseen") > -5
+    (lang / "phones/optional_silence.txt").write_text("SPN_S\n")
+    run("--vocab", lang, text, tmp_path / "0.arpa")       # what is never guessed has changed
+    assert "!SIL" in ArpaModel.read(tmp_path / "0.arpa").words
+    (lang / "phones/optional_silence.txt").write_text("SIL\n")
     run("--vocab", lang, "--oov", "skip", text, tmp_path / "closed.arpa")
     assert set(ArpaModel.read(tmp_path / "closed.arpa").words) == expected - {"<UNK>"}
     (tmp_path / "list").write_text("w0\nw1\nunseen\n")
