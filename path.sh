@@ -16,12 +16,12 @@ graft_is_made() {
 
 graft_python() {
   for graft_candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
-    if "$graft_candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    if "$graft_candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
       echo "$graft_candidate"
       return 0
     fi
   done
-  echo "path.sh: ${PYTHON:-python3}: Python 3.11 or newer is needed" \
+  echo "path.sh: ${PYTHON:-python3}: Python 3.11, 3.12 or 3.13 is needed" \
     "(install it, or name it: PYTHON=/path/to/python3.11)" >&2
   return 1
 }

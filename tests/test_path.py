@@ -104,7 +104,7 @@ def test_a_venv_from_elsewhere_is_made_anew(house):
 def test_too_old_a_python_is_one_line(house):
     result = source(house, ". ./path.sh; echo not reached", OLD_PYTHON="1", PYTHON="python3")
     assert (result.stdout, result.returncode) == ("", 1)
-    assert result.stderr == ("path.sh: python3: Python 3.11 or newer is needed "
+    assert result.stderr == ("path.sh: python3: Python 3.11, 3.12 or 3.13 is needed "
                              "(install it, or name it: PYTHON=/path/to/python3.11)\n")
 
 

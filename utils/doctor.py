@@ -6,9 +6,9 @@ in   requirements.txt .venv cmd.sh   of this repository
 out  stdout   a line each: ok, note or WRONG, what, and the line that mends it
      exit status 1 if anything needed is wrong or missing
 
-Runs under any Python from 3.11 on, also before .venv is there, and does not import TensorFlow but
-with --gpu. With --recipe or --data it estimates time, memory and disk: see utils/recipe/estimate.py
-for the figures; expect them to be right within a factor of two.
+Runs under any Python from 3.11 to 3.13, also before .venv is there, and does not import TensorFlow
+but with --gpu. With --recipe, --data or --hours it estimates time, memory and disk: see
+utils/recipe/estimate.py for the figures; expect them to be right within a factor of two.
 
 e.g. utils/doctor.py
      utils/doctor.py --recipe egs/mboshi --hours 4
@@ -18,9 +18,9 @@ e.g. utils/doctor.py
 import sys
 from pathlib import Path
 
-if sys.version_info < (3, 11):   # noqa: UP036 (what is older is what this is to tell)
-    sys.exit(f"WRONG  Python {sys.version.split()[0]}: 3.11 or newer is needed (install it; where "
-             "it has another name: PYTHON=/path/to/python3.11 ./run.sh)")
+if not (3, 11) <= sys.version_info < (3, 14):
+    sys.exit(f"WRONG  Python {sys.version.split()[0]}: 3.11, 3.12 or 3.13 is needed (install it; "
+             "where it has another name: PYTHON=/path/to/python3.11 ./run.sh)")
 if str(Path(__file__).resolve().parent.parent) not in sys.path:   # also without path.sh
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -70,7 +70,7 @@ def check_recipe(args):
     parts = ", ".join(f"{what} {estimate.told(minutes)}" for what, minutes in cost.parts.items())
     name = args.recipe or args.data or "a recipe"
     yield "note", f"{name}, {train:.2f} hours to train on and {held_out:.2f} to test: {cost}\n" \
-          f"       {parts}; further sizes and seeds come on top", ""
+          f"       {parts}; further sizes, seeds and a source come on top", ""
     space, free = machine.disk(args.recipe or args.data or ROOT), machine.memory()[1]
     if space < cost.disk:
         yield "WRONG", f"disk: {cost.disk:.1f} GB are needed, {space:.1f} are free", \

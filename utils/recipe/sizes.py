@@ -1,7 +1,7 @@
 """How large systems are for so many hours of speech, as conf files say it.
 
-Curves through what egs/mboshi uses: 300 leaves and 1500 Gaussians for 10 minutes, 1000 and 6000 for
-an hour, 2000 and 16000 for four; 18 epochs for 10 minutes, 7 for an hour, 5 for four.
+Curves near what egs/mboshi uses: 300 leaves and 1500 Gaussians for 10 minutes, 1000 and 6000 for an
+hour, 2000 and 16000 for four; 18 epochs for 10 minutes, 8 for an hour, 4 for four.
 """
 
 import math
