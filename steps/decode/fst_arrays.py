@@ -82,12 +82,19 @@ def read_fst(path):
     if flags & 3:
         raise UserError(path, "holds symbol tables", "write it without them (fstsymbols --clear)")
     words = np.frombuffer(data, np.int32, offset=at + 40, count=(len(data) - at - 40) // 4)
+    if 3 * num_states > len(words):
+        raise UserError(path, "is cut short", "make it again")
     arrays = _parse(words, max(num_states, 0))
     if arrays[0][-1] < 0:
         raise UserError(path, "is cut short", "make it again")
     if len(data) != at + 40 + 4 * (3 * max(num_states, 0) + 4 * arrays[0][-1]):
         raise UserError(path, "does not end with its last state", "make it again")
-    return FstArrays(start, *arrays)
+    fst = FstArrays(start, *arrays)
+    ends = fst.nextstate
+    lost = len(ends) and not 0 <= ends.min() <= ends.max() < fst.num_states
+    if lost or start >= fst.num_states:
+        raise UserError(path, "leads to a state that is not there", "make it again")
+    return fst
 
 
 def write_fst(path, fst):
@@ -124,6 +131,7 @@ def from_kaldifst(fst):
 
 @numba.njit(cache=True)
 def _parse(words, num_states):
+    """The arrays of FstArrays but start; first_arc ends in -1 where the words are cut short."""
     floats = words.view(np.float32)
     num_arcs = max((len(words) - 3 * num_states) // 4, 0)
     first_arc = np.zeros(num_states + 1, np.int64)
@@ -134,11 +142,12 @@ def _parse(words, num_states):
     nextstate = np.empty(num_arcs, np.int32)
     at, arc = 0, 0
     for state in range(num_states):
-        if at + 3 > len(words) or at + 3 + 4 * np.int64(words[at + 1]) > len(words):
+        degree = np.int64(words[at + 1]) if at + 3 <= len(words) else -1
+        # num_arcs counts on all states being there; where some are cut off, arcs would not fit
+        if degree < 0 or arc + degree > num_arcs or at + 3 + 4 * degree > len(words):
             first_arc[-1] = -1
             break
         final[state] = floats[at]
-        degree = words[at + 1]
         at += 3
         for _ in range(degree):
             ilabel[arc], olabel[arc] = words[at], words[at + 1]
