@@ -71,7 +71,7 @@ def run(step, data, num_jobs, copied):
     source, alidir = Path(step.args.srcdir), Path(step.args.alidir)
     with step.output(alidir) as out:
         step.run_jobs(num_jobs, alidir / "log", out)
-        summary = collect(data, out, num_jobs)
+        summary = collect(data, out, num_jobs, alidir / "log")
         for name in copied:
             if (source / name).is_file():
                 shutil.copyfile(source / name, out / name)
@@ -110,14 +110,15 @@ def write_summary(args, failed, log_like, frames, retried):
         {"failed": failed, "log_like": log_like, "frames": frames, "retried": retried}))
 
 
-def collect(data, out, num_jobs):
+def collect(data, out, num_jobs, log_dir):
     """unaligned.txt and the summary from those of the jobs."""
     parts = []
     for job in range(1, num_jobs + 1):
         path = out / f"summary.{job}.json"
         parts.append(json.loads(path.read_text()))
         path.unlink()
-    failed = training.write_unaligned(out, data, [f for part in parts for f in part["failed"]])
+    failed = training.write_unaligned(out, data, [f for part in parts for f in part["failed"]],
+                                      log_dir)
     frames, log_like, retried = (sum(p[k] for p in parts) for k in ("frames", "log_like",
                                                                     "retried"))
     return (f"{len(data.utts) - failed} of {len(data.utts)} utterances aligned, "

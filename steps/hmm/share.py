@@ -15,7 +15,7 @@ from steps.hmm.fmllr import FmllrStats, compose, estimate_fmllr, identity
 from steps.hmm.mllt import MlltStats
 from steps.hmm.train_graph import GraphBuilder, read_lexicon
 from steps.hmm.transitions import TransitionModel
-from steps.hmm.viterbi import align_utt
+from steps.hmm.viterbi import align_utt, why_hopeless
 
 MOST_FRAMES = 100_000     # of a phone, whose Gaussians are held against all of them at once
 
@@ -89,6 +89,12 @@ class Share:
         return {"log_like": np.array(log_like), "frames": np.array(len(self.frames())),
                 "retried": np.array(retried), "counts": self.tid_counts(),
                 "failed": np.array(failed, str)}
+
+    def hopeless(self):
+        """Lines `utt why` of the utterances that no model can align, array of str."""
+        whys = {utt: why_hopeless(self.graphs[utt], span.stop - span.start)
+                for utt, span in self.span.items()}
+        return np.array([f"{utt} {why}" for utt, why in whys.items() if why], str)
 
     def set_alignments(self, alignments, old=None, tree=None):
         """Take alignments as they are, or convert them from another model's transition-ids."""

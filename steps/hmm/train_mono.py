@@ -53,6 +53,7 @@ def train(trainer, args):
     lang = trainer.lang
     tree, transitions = monophones(lang)
     start = trainer.total("equal_align")
+    trainer.check_unaligned(start["failed"].tolist())
     if not start["frames"]:
         raise UserError(trainer.data.path, "no utterance is long enough for its words",
                         "check text and segments")
@@ -75,7 +76,7 @@ def train(trainer, args):
             phones = grown(phones, model, stats["occ"], target, args.power, trainer.rng)
     model = joined(phones)
     trainer.align(model, transitions)
-    num_failed = training.write_unaligned(trainer.out, trainer.data, trainer.failed)
+    num_failed = trainer.write_unaligned()
     trainer.call("write_ali")
     trainer.write_common(tree)
     write_model(trainer.out / "final.mdl", transitions, model)
@@ -162,7 +163,8 @@ def serve(args):
             if tids is not None:
                 share.tids[utt] = tids
         stats = share.single_gaussian_stats(share.pdfs(), tree.num_pdfs)
-        return {**stats, "counts": share.tid_counts(), "frames": np.array(len(share.aligned()))}
+        return {**stats, "counts": share.tid_counts(), "frames": np.array(len(share.aligned())),
+                "failed": share.hopeless()}
 
     def segments(m):
         share.transitions.log_probs = m["log_probs"]

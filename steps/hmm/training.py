@@ -15,7 +15,7 @@ from steps.hmm.topology import read_topo
 from utils.data.datadir import DataDir
 from utils.lang.langdir import LangDir
 from utils.parallel.pool import WorkerPool
-from utils.step import UserError, log, positive
+from utils.step import UserError, log, positive, write_atomic
 
 MAX_WITHOUT = 0.5        # more utterances than this not aligned yet is an error
 MAX_UNALIGNED = 0.05     # more utterances than this without an alignment is an error
@@ -151,10 +151,15 @@ class Trainer:
                             beams=[args.beam, args.retry_beam])
         self.failed = sorted(answer["failed"].tolist())
         if not answer["frames"]:
-            raise UserError(self.data.path, "nothing could be aligned: " + "; ".join(
-                self.failed[:3]), "do the transcripts match the sound?")
+            self.check_unaligned(self.failed)
         transitions.update(answer["counts"])
         return answer
+
+    def check_unaligned(self, failed):
+        check_unaligned(self.data, failed, self.log_dir)
+
+    def write_unaligned(self):
+        return write_unaligned(self.out, self.data, self.failed, self.log_dir)
 
     def write_common(self, tree):
         """tree, front_end.json, phones.txt and num_jobs, as every GMM directory has them."""
@@ -165,19 +170,29 @@ class Trainer:
         (self.out / "num_jobs").write_text(f"{self.num_jobs}\n")
 
 
-def write_unaligned(out, data, failed):
-    """unaligned.txt: utterances without an alignment, and why; over 5 % is an error. Their number.
+def check_unaligned(data, failed, log_dir):
+    """Lines `utt why` of all utterances without an alignment, sorted; over 5 % is an error.
 
-    failed  lines `utt why` of those with features and words
+    failed   such lines of those with features and words
+    log_dir  where unaligned.txt is left in case of the error, which keeps nothing else
     """
-    failed = sorted([*failed, *lacks(data)])
-    (Path(out) / "unaligned.txt").write_text("".join(f"{f}\n" for f in failed), "utf-8")
-    count = len(data.utts)
+    failed, count = sorted([*failed, *lacks(data)]), len(data.utts)
+    path = Path(log_dir) / "unaligned.txt"
+    path.unlink(missing_ok=True)
     if len(failed) > MAX_UNALIGNED * count:
+        write_atomic(path, "".join(f"{line}\n" for line in failed))
         raise UserError(data.path, f"{len(failed)} of {count} utterances do not align, e.g. "
-                        f"{failed[0]}", "do the transcripts match the sound?")
+                        f"{failed[0]}", f"all are in {path}; do the transcripts match the sound?")
+    return failed
+
+
+def write_unaligned(out, data, failed, log_dir):
+    """unaligned.txt of the lines that check_unaligned() gives. Returns their number."""
+    failed = check_unaligned(data, failed, log_dir)
+    (Path(out) / "unaligned.txt").write_text("".join(f"{line}\n" for line in failed), "utf-8")
     if failed:
-        log(f"{len(failed)} of {count} utterances do not align, see unaligned.txt: {failed[0]}")
+        log(f"{len(failed)} of {len(data.utts)} utterances do not align, see unaligned.txt: "
+            f"{failed[0]}")
     return len(failed)
 
 

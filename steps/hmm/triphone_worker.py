@@ -84,11 +84,14 @@ class TriphoneWorker:
                 "without": np.array(without, str)}
 
     def set_tree(self, m):
-        """Read the new tree, which the driver has written, and convert the alignments to it."""
+        """Read the new tree, which the driver has written, and convert the alignments to it.
+
+        returns {"failed": lines `utt why` of what no model can align}
+        """
         tree, aligned = Tree.read(self.work / "tree"), self.share.tids
         self.share.set_model(tree, self.old.topo)
         self.share.set_alignments(aligned, self.old, tree)
-        return {}
+        return {"failed": self.share.hopeless()}
 
     def mllt_stats(self, m):
         stats = self.share.mllt_stats(gmm.from_arrays(m))

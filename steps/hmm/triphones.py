@@ -91,7 +91,7 @@ def grow_tree(trainer, args):
     log(f"tree: {report.num_leaves_grown} leaves, {tree.num_pdfs} after merging, "
         f"{report.gain:.2f} nats a frame gained, {-report.loss_by_merging:.2f} by merging")
     tree.write(trainer.work / "tree")
-    trainer.call("set_tree")
+    trainer.check_unaligned(trainer.total("set_tree")["failed"].tolist())
     occ, x, x2 = stats.summed(tree.pdfs(stats.windows, stats.pdf_classes), tree.num_pdfs)
     mean = x.sum(0) / occ.sum()
     var_floor = 0.01 * (x2.sum(0) / occ.sum() - mean ** 2)
@@ -131,7 +131,7 @@ def run_em(trainer, args, transitions, model, var_floor, between=lambda iteratio
 def finish(trainer, tree, transitions, model, lda=None):
     """Last alignment, and everything that a model directory holds."""
     trainer.align(model, transitions)
-    num_failed = training.write_unaligned(trainer.out, trainer.data, trainer.failed)
+    num_failed = trainer.write_unaligned()
     trainer.call("write_ali")
     trainer.write_common(tree)
     if lda is not None:

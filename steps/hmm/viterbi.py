@@ -29,11 +29,9 @@ def align_utt(graph, transitions, num_frames, log_likes, log_probs, beams):
     beams      increasing, in nats of the scaled scores
     returns    Alignment
     """
-    if graph is None:
-        return Alignment(None, why="its words have no pronunciation")
-    if num_frames < graph.min_frames:
-        return Alignment(None, why=f"{num_frames} frames are too few, its words need "
-                                   f"{graph.min_frames}")
+    why = why_hopeless(graph, num_frames)
+    if why:
+        return Alignment(None, why=why)
     pdfs, columns = np.unique(transitions.tuples[graph.state, 2], return_inverse=True)
     scores = log_likes(pdfs) * np.float32(ACOUSTIC_SCALE)
     columns = columns.astype(np.int32)
@@ -42,6 +40,15 @@ def align_utt(graph, transitions, num_frames, log_likes, log_probs, beams):
         if tids is not None:
             return Alignment(tids, score / ACOUSTIC_SCALE, attempt)
     return Alignment(None, why=f"no path within beam {beams[-1]:g}: do its words match the sound?")
+
+
+def why_hopeless(graph, num_frames):
+    """Why no model can align that many frames with a TrainGraph or None; "" where one may."""
+    if graph is None:
+        return "its words have no pronunciation"
+    if num_frames < graph.min_frames:
+        return f"{num_frames} frames are too few, its words need {graph.min_frames}"
+    return ""
 
 
 def align(graph, log_likes, columns, log_probs, beam=np.inf):

@@ -69,11 +69,16 @@ def test_what_does_not_align(speech, mono, tmp_path, change, capsys):
     assert len(phones_of(read_ali(tmp_path / "ali")[utts[1]], transitions)[0]) >= 20
 
 
-def test_a_narrow_beam_alone_is_told(speech, mono, few, tmp_path, change):
+def test_a_narrow_beam_alone_is_told(speech, mono, few, tmp_path):
     with pytest.raises(UserError, match=r"few: \d of 9 .* no path within beam 0.01: do its words"):
         align.main(["--nj", "1", "--beam", "0.01", "--retry-beams", "", few, speech.lang, mono,
                     tmp_path / "ali"])
     assert [p.name for p in (tmp_path / "ali").iterdir()] == ["log"]
+    lines = (tmp_path / "ali/log/unaligned.txt").read_text().splitlines()
+    assert all(re.fullmatch(r"\w+-\d+ no path within beam 0.01: do .*", line) for line in lines)
+    align.main(["--nj", "1", few, speech.lang, mono, tmp_path / "ali"])
+    assert (tmp_path / "ali/unaligned.txt").read_text() == ""
+    assert not (tmp_path / "ali/log/unaligned.txt").exists()
 
 
 def test_bad_input_names_the_file(speech, mono, few, tmp_path):

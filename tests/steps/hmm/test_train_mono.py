@@ -109,6 +109,18 @@ def test_what_does_not_align_is_listed_with_its_reason(speech, tmp_path, change)
     assert sorted(read_ali(tmp_path / "mono")) == utts[2:]
 
 
+def test_many_too_short_for_their_words_are_named_before_training(few, speech, tmp_path, change,
+                                                                  capsys):
+    utts = DataDir(few).utts
+    change(few / "text", dict.fromkeys(utts[:2], "mano " * 60))
+    log = tmp_path / "mono/log/unaligned.txt"
+    with pytest.raises(UserError, match=rf"few: 2 of 9 utterances do not align, e.g. {utts[0]} \d+ "
+                                        rf"frames are too few, .*all are in {log}"):
+        train_mono.main(["--nj", "2", *FAST[2:], few, speech.lang, tmp_path / "mono"])
+    assert [line.split()[0] for line in log.read_text().splitlines()] == utts[:2]
+    assert "round 1" not in capsys.readouterr().err
+
+
 def test_one_utterance_and_more_jobs_than_that(few, speech, tmp_path, capsys, change):
     keep(DataDir(few), DataDir(few).utts[:1], tmp_path / "one")
     train_mono.main(["--nj", "5", *FAST[2:], tmp_path / "one", speech.lang, tmp_path / "mono"])
