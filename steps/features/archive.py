@@ -4,6 +4,7 @@
         archive.write(utt, feats)
     write_table(out / "feats.scp", archive.index)
     feats = MatrixReader().read(data.feats_scp[utt])
+    transforms = dict(matrices_of(directory / "trans.1"))
 """
 
 import re
@@ -13,11 +14,13 @@ from pathlib import Path
 
 import kaldiio
 import numpy as np
+from kaldiio.matio import read_kaldi, read_token
 
 from utils.step import UserError
 
 KALDI_AUTOMATIC = 1   # per-column bytes (CM) from nine rows on, two-byte values (CM2) below
 MAX_OPEN_FILES = 64
+DAMAGE = (ValueError, AssertionError, RuntimeError, OSError, struct.error)   # what kaldiio raises
 _SPEC = re.compile(r"(?P<path>.*?)(?::(?P<offset>\d+))?(?:\[[^\]]*\])?$")
 
 
@@ -84,20 +87,18 @@ class MatrixReader:
         """
         spec = spec.strip()
         if spec.endswith("|"):
-            return self._checked(kaldiio.load_mat(spec), spec)
+            return _checked(kaldiio.load_mat(spec), spec)
         match = _SPEC.match(spec)
         file = self._open(match["path"])
-        # kaldiio would unpickle what is marked as a pickle; no archive of Kaldi's holds one
         file.seek(int(match["offset"] or 0))
-        if file.read(3) == b"PKL":
-            raise UserError(spec, "holds a Python pickle, not a matrix")
+        _refuse_pickle(file, spec)
         file.seek(0)
         try:
             matrix = kaldiio.load_mat(spec, fd_dict=self._files)
-        except (ValueError, AssertionError, RuntimeError, OSError, struct.error) as error:
+        except DAMAGE as error:
             raise UserError(spec, f"no Kaldi matrix there ({error})",
                             "the archive is damaged or was rewritten; make it again") from None
-        return self._checked(matrix, spec)
+        return _checked(matrix, spec)
 
     def feats(self, data, utt):
         """The features of an utterance of a DataDir, (num_frames, dim), at least one frame.
@@ -112,11 +113,6 @@ class MatrixReader:
             raise UserError(f"{data.path}/feats.scp", f"the features of {utt} have values that are "
                             "no numbers", "make them again, or leave it out")
         return feats
-
-    def _checked(self, matrix, spec):
-        if not isinstance(matrix, np.ndarray):
-            raise UserError(spec, "holds sound, not a matrix")
-        return matrix
 
     def _open(self, path):
         file = self._files.get(path)
@@ -134,3 +130,41 @@ class MatrixReader:
     def close(self):
         while self._files:
             self._files.popitem()[1].close()
+
+
+def matrix_of(path):
+    """The matrix or vector that is the whole of a file; UserError where it is none."""
+    with Path(path).open("rb") as file:
+        try:
+            return _read(file, path)
+        except DAMAGE as error:
+            raise UserError(path, f"is no matrix ({error})", "make it again") from None
+
+
+def matrices_of(path):
+    """(key, matrix) of an archive, one after the other; UserError where it is damaged."""
+    with Path(path).open("rb") as file:
+        try:
+            while (key := read_token(file)) is not None:
+                yield key, _read(file, path)
+        except DAMAGE as error:
+            raise UserError(path, f"is cut short or damaged ({error})", "make it again") from None
+
+
+def _read(file, where):
+    _refuse_pickle(file, where)
+    return _checked(read_kaldi(file), where)
+
+
+def _refuse_pickle(file, where):
+    """kaldiio would run what is marked as a pickle; no archive of Kaldi's holds one."""
+    start = file.tell()
+    if file.read(3) == b"PKL":
+        raise UserError(where, "holds a Python pickle, not a matrix")
+    file.seek(start)
+
+
+def _checked(matrix, where):
+    if not isinstance(matrix, np.ndarray):
+        raise UserError(where, "holds sound, not a matrix")
+    return matrix

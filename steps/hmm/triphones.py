@@ -4,12 +4,12 @@ train_deltas.py, train_lda_mllt.py and train_sat.py differ in their features and
 between the iterations; the rest is here and, on the workers' side, in triphone_worker.py.
 """
 
-import struct
 from pathlib import Path
 
 import kaldiio
 import numpy as np
 
+from steps.features.archive import matrices_of, matrix_of
 from steps.hmm import gmm, training
 from steps.hmm.build_tree import build_tree
 from steps.hmm.mllt import MlltStats, estimate_mllt
@@ -55,22 +55,15 @@ def front_end_of(alidir):
     matrix = Path(alidir) / "final.mat"
     if not matrix.is_file():
         return front_end, None
-    try:
-        return front_end, np.asarray(kaldiio.load_mat(str(matrix)), np.float32)
-    except (ValueError, OSError, struct.error, AssertionError) as error:
-        raise UserError(matrix, f"is no matrix ({error})", "train the system again") from None
+    return front_end, np.asarray(matrix_of(matrix), np.float32)
 
 
 def read_transforms(directory):
     """{spk: float64 (dim, dim + 1)} of a directory's trans.JOB; {} if it is not adapted."""
     transforms = {}
     for path in sorted(Path(directory).glob("trans.*")):
-        try:
-            for spk, matrix in kaldiio.load_ark(str(path)):
-                transforms[spk] = np.array(matrix, np.float64)
-        except (ValueError, OSError, struct.error, AssertionError) as error:
-            raise UserError(path, f"is cut short or damaged ({error})",
-                            "make it again") from None
+        for spk, matrix in matrices_of(path):
+            transforms[spk] = np.array(matrix, np.float64)
     return transforms
 
 

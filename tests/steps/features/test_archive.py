@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from steps.features.archive import MatrixReader, MatrixWriter
+from steps.features.archive import MatrixReader, MatrixWriter, matrices_of, matrix_of
 from utils.step import UserError
 
 
@@ -148,6 +148,33 @@ def test_pickles_are_refused(tmp_path):
     (tmp_path / "p.ark").write_bytes(b"u1 PKL" + pickle.dumps([1]))
     with pytest.raises(UserError, match="pickle"):
         MatrixReader().read(f"{tmp_path}/p.ark:3")
+
+
+class Harm:
+    """Makes a file as it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def test_no_pickle_is_run_in_a_matrix_or_an_archive(tmp_path):
+    index = write(tmp_path / "a.ark", {"ana": random_matrix(3), "ben": random_matrix(4, seed=1)})
+    pairs = dict(matrices_of(tmp_path / "a.ark"))
+    assert list(pairs) == list(index)
+    for key, matrix in pairs.items():
+        np.testing.assert_array_equal(matrix, MatrixReader().read(index[key]))
+    harm = b"PKL" + pickle.dumps(Harm(tmp_path / "done"))
+    (tmp_path / "final.mat").write_bytes(harm)
+    with pytest.raises(UserError, match=r"final.mat: holds a Python pickle, not a matrix"):
+        matrix_of(tmp_path / "final.mat")
+    with (tmp_path / "a.ark").open("ab") as file:
+        file.write(b"eve " + harm)
+    with pytest.raises(UserError, match=r"a.ark: holds a Python pickle, not a matrix"):
+        list(matrices_of(tmp_path / "a.ark"))
+    assert not (tmp_path / "done").exists()
 
 
 def test_blocks_of_rows_make_the_same_bytes(tmp_path):

@@ -1,3 +1,4 @@
+import pickle
 import re
 import shutil
 
@@ -118,8 +119,11 @@ def test_transforms_of_an_adapted_alignment_are_the_new_ones_of_all_speakers(spe
 
 def test_a_damaged_matrix_or_transform_is_named(speech, tri3b, few, tmp_path):
     shutil.copytree(tri3b, tmp_path / "sat")
-    for name in ("final.mat", "trans.1"):
+    for name, start in (("final.mat", b""), ("trans.1", b"ana ")):
         whole = (tmp_path / "sat" / name).read_bytes()
+        (tmp_path / "sat" / name).write_bytes(start + b"PKL" + pickle.dumps([1]))
+        with pytest.raises(UserError, match=f"sat/{name}: holds a Python pickle"):
+            make_fmllr_feats.main([few, tmp_path / "sat", tmp_path / "sat", tmp_path / "fmllr"])
         (tmp_path / "sat" / name).write_bytes(whole[:-9])
         with pytest.raises(UserError, match=f"sat/{name}: is "):
             make_fmllr_feats.main([few, tmp_path / "sat", tmp_path / "sat", tmp_path / "fmllr"])
