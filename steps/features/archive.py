@@ -7,8 +7,10 @@
     transforms = dict(matrices_of(directory / "trans.1"))
 """
 
+import io
 import re
 import struct
+import subprocess
 from collections import OrderedDict
 from pathlib import Path
 
@@ -83,11 +85,12 @@ class MatrixReader:
     def read(self, spec):
         """The matrix or vector at spec, of the type it was written in (compressed: float32).
 
-        raises UserError if there is no such file, or no matrix at that place in it
+        raises UserError if there is no such file, or no matrix at that place in it, or in what a
+               pipe's command writes
         """
         spec = spec.strip()
         if spec.endswith("|"):
-            return _checked(kaldiio.load_mat(spec), spec)
+            return _piped(spec)
         match = _SPEC.match(spec)
         file = self._open(match["path"])
         file.seek(int(match["offset"] or 0))
@@ -149,6 +152,17 @@ def matrices_of(path):
                 yield key, _read(file, path)
         except DAMAGE as error:
             raise UserError(path, f"is cut short or damaged ({error})", "make it again") from None
+
+
+def _piped(spec):
+    """The matrix that the command of a pipe writes."""
+    done = subprocess.run(spec[:-1], shell=True, stdout=subprocess.PIPE)
+    try:
+        return _read(io.BytesIO(done.stdout), spec)
+    except DAMAGE:
+        status = f", exit status {done.returncode}" if done.returncode else ""
+        raise UserError(spec, f"the command's output is no Kaldi matrix{status}",
+                        "try it in a shell") from None
 
 
 def _read(file, where):

@@ -177,6 +177,25 @@ def test_no_pickle_is_run_in_a_matrix_or_an_archive(tmp_path):
     assert not (tmp_path / "done").exists()
 
 
+def test_pipes(tmp_path):
+    matrix = random_matrix(30)
+    index = write(tmp_path / "a.ark", {"u": matrix})
+    at = int(index["u"].rpartition(":")[2])
+    np.testing.assert_array_equal(
+        MatrixReader().read(f"tail -c +{at + 1} '{tmp_path}/a.ark' |"), matrix)
+    np.testing.assert_array_equal(MatrixReader().read("echo ' ['; echo ' 1 2.5'; echo ' -3 4 ]' |"),
+                                  [[1, 2.5], [-3, 4]])
+
+
+@pytest.mark.parametrize("command, what", [
+    ("false", "no Kaldi matrix, exit status 1"), ("nosuchcommand x", "exit status 127"),
+    ("true", r"no Kaldi matrix \(try it in a shell"), ("echo hello world", "no Kaldi matrix"),
+    ("echo -n PKLx", "holds a Python pickle")])
+def test_a_pipe_that_gives_no_matrix_is_named(command, what):
+    with pytest.raises(UserError, match=rf"{command} \|: .*{what}"):
+        MatrixReader().read(f" {command} |")
+
+
 def test_blocks_of_rows_make_the_same_bytes(tmp_path):
     matrix = random_matrix(11)
     with MatrixWriter(tmp_path / "whole.ark") as whole, MatrixWriter(tmp_path / "cut.ark") as cut:
