@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import kaldifst
 import numpy as np
 
+from utils.step import UserError
+
 
 @dataclass
 class TrainGraph:
@@ -37,8 +39,11 @@ class TrainGraph:
 
 
 def read_lexicon(lang):
-    """L.fst of a LangDir, sorted as GraphBuilder needs it."""
-    lexicon = kaldifst.StdVectorFst.read(str(lang.path / "L.fst"))
+    """L.fst of a LangDir, sorted as GraphBuilder needs it; UserError where it is none."""
+    path = lang.path / "L.fst"
+    lexicon = kaldifst.StdVectorFst.read(str(path))
+    if lexicon is None:
+        raise UserError(path, "is no FST, or is cut short", "run utils/lang/prepare_lang.py")
     kaldifst.arcsort(lexicon, sort_type="olabel")
     return lexicon
 

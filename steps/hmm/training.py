@@ -12,6 +12,7 @@ from steps.hmm.ali import first_of
 from steps.hmm.model import check_phones, read_transitions
 from steps.hmm.share import Share
 from steps.hmm.topology import read_topo
+from steps.hmm.train_graph import read_lexicon
 from utils.data.datadir import DataDir
 from utils.lang.langdir import LangDir
 from utils.parallel.pool import WorkerPool
@@ -46,6 +47,7 @@ def open_data(args):
     for name in ("L.fst", "topo"):
         if not (lang.path / name).is_file():
             raise UserError(lang.path / name, "no such file", "run utils/lang/prepare_lang.py")
+    read_lexicon(lang)     # whose error is better told before jobs start
     lacking, count = lacks(data), len(data.utts)
     if len(lacking) > MAX_UNALIGNED * count:
         raise UserError(data.path, f"{len(lacking)} of {count} utterances cannot be used, e.g. "

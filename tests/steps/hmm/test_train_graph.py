@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from steps.hmm.train_graph import GraphBuilder
+from steps.hmm.train_graph import GraphBuilder, read_lexicon
 from tests.steps.hmm.small import builder_of, make_lang, phone_sequences
+from utils.step import UserError
 
 TRANSCRIPTS = [["b"], ["ab"], ["ab", "b"], ["ba", "ab", "ab"], ["<unk>", "b"], ["b", "!SIL", "b"],
                []]
@@ -103,3 +104,14 @@ def test_position_dependent_phones(speech):
     phones = {lang.phone_symbols[p] for p in transitions.tuples[graph.state, 0]}
     assert phones == {"SIL", "m_B", "a_I", "n_I", "o_E", "a_E"}
     assert graph.min_frames == 12
+
+
+def test_a_damaged_lexicon_is_named(tmp_path):
+    lang = make_lang(tmp_path)
+    assert read_lexicon(lang).num_states
+    path = lang.path / "L.fst"
+    whole = path.read_bytes()
+    for data in (b"", b"text\n", whole[:30], whole[:len(whole) // 2], whole[:-1]):
+        path.write_bytes(data)
+        with pytest.raises(UserError, match=r"L.fst: is no FST, or is cut short \(run utils/lang"):
+            read_lexicon(lang)
