@@ -76,12 +76,14 @@ class Step:
 
     file, doc  the step's __file__ and __doc__; the docstring is the --help text
     jobs       the default of --nj; None for a step that is not split into jobs
+    family     names of steps that write the same files; a directory is that one's which ran last
     """
 
-    def __init__(self, file, doc, jobs=None):
+    def __init__(self, file, doc, jobs=None, family=()):
         global _name
         self.file = Path(file).resolve()
         self.name = _name = self.file.stem
+        self.family = sorted({self.name, *family})
         self.started = time.time()
         sys.excepthook = _told
         self.parser = Parser(
@@ -146,14 +148,17 @@ class Step:
         return key_of(self.options(), self.inputs)
 
     def up_to_date(self, directory, inputs):
-        """True, and says so, if <directory>/.done tells of this step with these options and inputs.
+        """True, and says so, if <directory>/.done tells of this step with these options and inputs,
+        and of no other of its family.
 
         inputs: files, of which those that do not exist are left out of the fingerprint
         """
         check_no_file(directory)
         self.inputs = fingerprint(inputs)
-        done = read_done(directory).get(self.name)
-        if done and not self.args.force and done["options"] == self.options() \
+        records = read_done(directory)
+        done = records.get(self.name)
+        alone = not any(name in records for name in self.family if name != self.name)
+        if done and alone and not self.args.force and done["options"] == self.options() \
                 and done["inputs"] == self.inputs \
                 and all((Path(directory) / f).exists() for f in done["outputs"]):
             log(f"{directory}: up to date (--force runs it again)")
@@ -163,7 +168,7 @@ class Step:
     @contextmanager
     def output(self, directory):
         """A hidden directory to write into; on leaving it without an error, its files move to
-        <directory>, what only an earlier run of this step wrote there goes, and .done is written
+        <directory>, what only an earlier run of its family wrote there goes, and .done is written
         last. On an error nothing of <directory> has changed.
         """
         directory = Path(directory)
@@ -179,8 +184,9 @@ class Step:
         try:
             yield work
             outputs = sorted(str(p.relative_to(work)) for p in work.rglob("*") if not p.is_dir())
-            stale = _outputs(directory, self.name) - set(outputs)
-            _write_done(directory, self.name, None)
+            stale = _outputs(directory, self.family) - set(outputs)
+            for name in self.family:
+                _write_done(directory, name, None)
             for entry in sorted(work.iterdir()):
                 _move(entry, directory / entry.name)
             for name in stale:
@@ -367,11 +373,11 @@ def write_atomic(path, data):
         raise UserError(path, f"cannot be written, {error.strerror.lower()}") from None
 
 
-def _outputs(directory, name):
-    """Files that a step has left in a directory and no other step has."""
+def _outputs(directory, names):
+    """Files that steps of these names have left in a directory and no other step has."""
     done = read_done(directory)
-    return set(done.pop(name, {}).get("outputs", [])).difference(
-        *(entry["outputs"] for entry in done.values()))
+    own = [done.pop(name, {}).get("outputs", []) for name in names]
+    return set().union(*own).difference(*(entry["outputs"] for entry in done.values()))
 
 
 def _write_done(directory, name, entry):

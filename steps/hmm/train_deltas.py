@@ -19,7 +19,7 @@ from utils.step import Step
 
 
 def main(argv=None):
-    step = Step(__file__, __doc__, jobs=4)
+    step = Step(__file__, __doc__, jobs=4, family=training.FAMILY)
     training.add_front_end_options(step)
     triphones.add_options(step, leaves=2000, gaussians=10000, power=0.25)
     args = step.parse(argv)

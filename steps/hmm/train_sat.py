@@ -24,7 +24,7 @@ from utils.step import Step, log
 
 
 def main(argv=None):
-    step = Step(__file__, __doc__, jobs=4)
+    step = Step(__file__, __doc__, jobs=4, family=training.FAMILY)
     step.add("--fmllr-iters", type=triphones.iterations, default=(2, 4, 6, 12),
              metavar="'2 4 6 12'", help="iterations that re-estimate the speakers' transforms")
     step.add("--fmllr-min-count", type=float, default=500.0,

@@ -15,6 +15,7 @@ from utils.step import (
     archive_of,
     fingerprint,
     numbered,
+    read_done,
     run_command,
     split_command,
 )
@@ -71,6 +72,50 @@ def test_runs_again_only_for_a_reason(copy, tmp_path):
     assert ran("--times", "2", "--force")
     (tmp_path / "out/second").unlink()
     assert ran("--times", "2")
+
+
+def member(name, family, options, directory, outputs):
+    """Run a step of that name which writes the outputs; whether it had to."""
+    step = Step(ROOT / f"{name}.py", "doc", family=family)
+    step.add("dir")
+    step.parse([*options, directory])
+    if step.up_to_date(directory, []):
+        return False
+    with step.output(directory) as out:
+        for output in outputs:
+            (out / output).write_text(name)
+    return True
+
+
+def test_a_directory_is_of_the_one_of_a_family_that_ran_last(tmp_path):
+    path, both = tmp_path / "out", ("plain", "adapted")
+
+    def plain(*options):
+        return member("plain", both, options, path, ["final.mdl"])
+
+    def adapted(*options):
+        return member("adapted", both, options, path, ["final.mdl", "final.mat"])
+
+    def names():
+        return sorted(p.name for p in path.iterdir())
+
+    assert member("score", (), [], path, ["wer"])
+    assert plain() and not plain()
+    assert adapted() and not adapted()
+    assert names() == [".done", "final.mat", "final.mdl", "wer"]
+    assert plain() and not plain()
+    assert names() == [".done", "final.mdl", "wer"]
+    assert adapted("--force") and plain("--force")
+    assert names() == [".done", "final.mdl", "wer"]
+    assert not member("score", (), [], path, ["wer"])
+
+
+def test_records_of_two_of_a_family_are_not_believed(tmp_path):
+    """Steps that know nothing of each other leave such."""
+    assert member("plain", (), [], tmp_path / "out", ["final.mdl"])
+    assert member("adapted", (), [], tmp_path / "out", ["final.mdl"])
+    assert member("plain", ("plain", "adapted"), [], tmp_path / "out", ["final.mdl"])
+    assert list(read_done(tmp_path / "out")) == ["plain"]
 
 
 def test_archives_of_kaldi_are_seen_to_change(tmp_path):

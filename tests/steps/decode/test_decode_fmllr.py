@@ -14,7 +14,7 @@ from steps.hmm.triphones import front_end_of
 from utils.data.datadir import DataDir
 from utils.data.tables import read_table
 from utils.lang.langdir import read_symbols, symbol_list
-from utils.step import UserError
+from utils.step import UserError, read_done
 
 # The jobs may be more than the speakers; the tiny corpus has 400 frames of speech a speaker.
 OPTIONS = ["--nj", "3", "--fmllr-min-count", "100"]
@@ -103,6 +103,11 @@ def test_too_little_speech_is_decoded_without_a_transform(system, graph, tri3b, 
     plain, found = best_paths(tmp_path / "plain"), best_paths(tmp_path / "decode")
     assert {utt: words for utt, (words, _, _) in found.items()} == {
         utt: words for utt, (words, _, _) in plain.items()}
+    # A directory that was of the one becomes wholly the other's.
+    decode.main(["--nj", "1", "--model", tri3b, graph, system.test, tmp_path / "decode"])
+    assert sorted(best_paths(tmp_path / "decode")) == sorted(plain)
+    assert not list((tmp_path / "decode").glob("trans.*"))
+    assert list(read_done(tmp_path / "decode")) == ["decode"]
 
 
 def test_a_poor_first_pass_is_made_good_by_the_last(system, graph, tri3b, tmp_path):

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from steps.features.pipeline import FeaturePipeline
-from steps.hmm import train_lda_mllt
+from steps.hmm import train_deltas, train_lda_mllt
 from steps.hmm.ali import read_ali, write_ali
 from steps.hmm.model import read_model
 from steps.hmm.triphones import front_end_of
 from utils.data.datadir import DataDir
-from utils.step import UserError
+from utils.step import UserError, read_done
 
 FAST = ["--nj", "2", "--num-leaves", "40", "--num-iters", "3", "--total-gaussians", "50",
         "--realign-iters", "9", "--dim", "12"]
@@ -48,6 +48,10 @@ def test_mllt_gains_and_a_second_run_does_nothing(speech, tri1, few, tmp_path, c
     assert kaldiio.load_mat(str(tmp_path / "tri/final.mat")).shape == (12, 4 * 13)
     train_lda_mllt.main(command)
     assert "up to date" in capsys.readouterr().err
+    # Another system in its place leaves nothing of it.
+    train_deltas.main([*FAST[:-2], few, speech.lang, tri1, tmp_path / "tri"])
+    assert list(read_done(tmp_path / "tri")) == ["train_deltas"]
+    assert not (tmp_path / "tri/final.mat").exists()
 
 
 def test_bad_options(speech, tri1, few, tmp_path):
