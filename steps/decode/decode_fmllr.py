@@ -95,15 +95,15 @@ class Passes:
         from steps.hmm.fmllr import compose, estimate_fmllr
 
         base = {utt: self.pipeline.load(utt) for utt in utts}
-        stats = self.stats(utts, base, lambda utt: self.unadapted.log_likes(base[utt]),
+        stats = self.stats(utts, base, lambda utt: self.unadapted.log_like_blocks(base[utt]),
                            self.first, self.unadapted)
         transform, gain = estimate_fmllr(stats, self.min_count)
         log(f"{spk}: fMLLR of the first pass gains {gain:.3f} nats a frame over "
             f"{stats.beta:.0f} frames")
         if stats.beta >= self.min_count:
             adapted = self.adapted(base, transform)
-            stats = self.stats(utts, adapted, lambda utt: self.model.log_likes(adapted[utt]),
-                               self.first)
+            stats = self.stats(utts, adapted,
+                               lambda utt: self.model.log_like_blocks(adapted[utt]), self.first)
             again, gain = estimate_fmllr(stats, self.min_count)
             log(f"{spk}: of the second, {gain:.3f}")
             transform = compose(again, transform)
@@ -135,7 +135,8 @@ class Passes:
     def adapted_scorer(self, transform):
         from steps.features.transform import apply_affine
 
-        return lambda utt: self.model.log_likes(apply_affine(self.pipeline.load(utt), transform))
+        return lambda utt: self.model.log_like_blocks(
+            apply_affine(self.pipeline.load(utt), transform))
 
 
 if __name__ == "__main__":

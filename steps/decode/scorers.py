@@ -1,4 +1,4 @@
-"""What gives the decoder its scores: functions from an utterance's id to (num_frames, num_pdfs)."""
+"""What gives the decoder its scores: functions from an utterance's id to blocks of its frames'."""
 
 from pathlib import Path
 
@@ -22,11 +22,11 @@ def gmm_scorer(model_dir, data, transforms=None, model_file="final.mdl"):
     model_dir   directory with final.mdl, front_end.json, final.mat
     data        DataDir with features
     transforms  {spk: float32 (dim, dim + 1)}, fMLLR
-    returns     utt -> float32 (num_frames, num_pdfs)
+    returns     utt -> iterator of float32 (some frames, num_pdfs), one block after the other
     """
     _, gmm = read_model(Path(model_dir) / model_file)
     pipeline = FeaturePipeline(data, *front_end_of(model_dir), transforms=transforms)
-    return lambda utt: gmm.log_likes(pipeline.load(utt))
+    return lambda utt: gmm.log_like_blocks(pipeline.load(utt))
 
 
 def network_scorer(model_dir, data, num_jobs=1):

@@ -78,6 +78,11 @@ class Gmm:
             _log_sum_groups(extend(feats[block]) @ matrix, offsets, result[block])
         return result
 
+    def log_like_blocks(self, feats):
+        """log_likes of all pdfs, BLOCK frames after the other."""
+        for start in range(0, len(feats), BLOCK):
+            yield self.log_likes(feats[start:start + BLOCK])
+
     # re-estimation (Rabiner 1989, section IV; frames belong to pdfs by a Viterbi alignment)
 
     def accumulate(self, feats, pdfs, summed=None):

@@ -24,7 +24,7 @@ def align_utt(graph, transitions, num_frames, log_likes, log_probs, beams):
     """The best path at the first of the beams within which there is one.
 
     graph      TrainGraph; None where the words have no pronunciation
-    log_likes  function: pdfs int (n,) -> float32 (num_frames, n), unscaled
+    log_likes  function: pdfs int (n,) -> float32 (num_frames, n), unscaled; it is written into
     log_probs  float32 (num_tids + 1,) of the transitions, scaled as graphs count them
     beams      increasing, in nats of the scaled scores
     returns    Alignment
@@ -33,7 +33,8 @@ def align_utt(graph, transitions, num_frames, log_likes, log_probs, beams):
     if why:
         return Alignment(None, why=why)
     pdfs, columns = np.unique(transitions.tuples[graph.state, 2], return_inverse=True)
-    scores = log_likes(pdfs) * np.float32(ACOUSTIC_SCALE)
+    scores = log_likes(pdfs)
+    scores *= np.float32(ACOUSTIC_SCALE)
     columns = columns.astype(np.int32)
     for attempt, beam in enumerate(beams):
         tids, score = align(graph, scores, columns, log_probs, beam)

@@ -40,7 +40,7 @@ def test_costs_are_those_of_model_and_graph(system):
     scorer = gmm_scorer(system.mono, DataDir(system.test))
     for utt, lattice in lattices_of(system.decode).items():
         _, tids, (_, acoustic) = lattice.best_path(1 / 0.0833)
-        scores = scorer(utt)
+        scores = np.concatenate(list(scorer(utt)))
         assert scores.shape == (len(tids), gmm.num_pdfs)
         of_path = scores[np.arange(len(tids)), transitions.tid2pdf[tids]]
         assert acoustic == pytest.approx(-of_path.sum(), rel=1e-5)
@@ -58,6 +58,19 @@ def test_the_core_gives_the_same(system):
         assert words == lattices[utt].best_path(1 / 0.0833)[0]
         _, tids, (graph_cost, acoustic) = lattice.best_path(1 / 0.0833)
         assert log_like == pytest.approx(-(graph_cost + 0.0833 * acoustic) / len(tids), rel=1e-4)
+
+
+def test_scores_of_few_frames_at_a_time_give_the_same(system, monkeypatch):
+    transitions, _ = read_model(system.mono / "final.mdl")
+    graph = DecodingGraph.read(system.graph / "HCLG.fst", transitions.tid2pdf)
+    data = DataDir(system.test)
+    scorer = gmm_scorer(system.mono, data)
+    monkeypatch.setattr("steps.hmm.gmm.BLOCK", 50)
+    assert {len(block) for block in list(scorer(data.utts[0]))[:-1]} == {50}
+    lattices = lattices_of(system.decode)
+    for utt, lattice, *_ in decode_utts(graph, scorer, data.utts[:3], DecodeOptions()):
+        assert np.array_equal(lattice.ilabel, lattices[utt].ilabel)
+        assert np.array_equal(lattice.dst, lattices[utt].dst)
 
 
 def test_logs_hold_words_and_speed(system):

@@ -37,6 +37,9 @@ def test_log_likes_are_scipys():
     assert np.allclose(found, expected, atol=1e-4)
     assert np.allclose(model.log_likes(feats, np.array([2, 0])), expected[:, [2, 0]], atol=1e-4)
     assert model.log_likes(feats[:0]).shape == (0, 3)
+    blocks = list(model.log_like_blocks(feats))
+    assert [len(block) for block in blocks] == [gmm.BLOCK, 1500 - gmm.BLOCK]
+    assert np.array_equal(np.concatenate(blocks), found)
 
 
 def test_far_frames_do_not_underflow():
