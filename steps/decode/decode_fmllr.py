@@ -5,7 +5,7 @@ The first pass decodes unadapted features with final.alimdl. Its lattices' poste
 nearly left out, give each speaker's fMLLR transform; the adapted features are decoded with
 final.mdl, which gives the transform once more, and the lattices that are kept.
 
-in   <graph>/HCLG.fst words.txt graph.json
+in   <graph>/HCLG.fst words.txt graph.json phones/silence.int
      <data>/feats.scp cmvn.scp utt2spk
      <model>/final.mdl final.alimdl front_end.json final.mat    <model>: directory above <decode>
 out  <decode>/lat.JOB.gz     Kaldi's archive of lattices; transition-ids to words
@@ -37,7 +37,8 @@ def main(argv=None):
     if step.is_job:
         return decode_share(args)
     model, inputs = decode.model_of(args), decode.inputs_of(args)
-    if step.up_to_date(args.decode, [*inputs, model / "final.alimdl"]):
+    if step.up_to_date(args.decode, [*inputs, model / "final.alimdl",
+                                     Path(args.graph) / "phones/silence.int"]):
         return 0
     from utils.data.datadir import DataDir
     utts = decode.check_inputs(args)

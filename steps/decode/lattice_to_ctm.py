@@ -2,8 +2,8 @@
 """Word times and confidences of decoded lattices, as a CTM.
 
 in   <decode>/lat.JOB.gz num_jobs
-     <graph>/words.txt phones.txt phones/align_lexicon.int   a graph or lang directory; with
-                                                             bpe.model, subwords are joined
+     <graph>/words.txt phones.txt                            a graph or lang directory; with
+             phones/align_lexicon.int optional_silence.int   bpe.model, subwords are joined
      <data>/segments reco2file_and_channel                   if there: times in the recordings
      <model>/final.mdl front_end.json                        <model> is the directory above <decode>
 out  <decode>/ctm     recording channel start duration word confidence; seconds, sorted
@@ -41,7 +41,9 @@ def main(argv=None):
     for path in needed:
         if not path.is_file():
             raise UserError(path, "no such file", "give the model's own graph or lang directory")
-    if step.up_to_date(args.decode, [*files, *needed, model / "front_end.json", graph / "bpe.model",
+    if step.up_to_date(args.decode, [*files, *needed, model / "front_end.json",
+                                     *(graph / name for name in ("bpe.model",
+                                                                 "phones/optional_silence.int")),
                                      *(data / name for name in ("segments", "utt2trim",
                                                                 "reco2file_and_channel"))]):
         return 0

@@ -33,14 +33,15 @@ def main(argv=None):
     step.add("graph", help="graph directory to make")
     args = step.parse(argv)
     lang, model, graph = Path(args.lang), Path(args.model), Path(args.graph)
-    inputs = [lang / f for f in ("L_disambig.fst", "G.fst", "words.txt", "phones.txt",
+    needed = [lang / f for f in ("L_disambig.fst", "G.fst", "words.txt", "phones.txt",
                                  "phones/disambig.int")]
-    inputs += [model / f for f in ("final.mdl", "tree", "phones.txt", "front_end.json")]
-    for path in inputs[:-1]:
+    needed += [model / f for f in ("final.mdl", "tree", "phones.txt")]
+    for path in needed:
         if not path.is_file():
             raise UserError(path, "no such file", "run prepare_lang.py and format_lm.py"
                             if path.parent == lang else "train the model first")
-    if step.up_to_date(graph, inputs):
+    copied = [lang / "bpe.model", *sorted((lang / "phones").glob("*"))]
+    if step.up_to_date(graph, [*needed, model / "front_end.json", *copied]):
         return 0
 
     from steps.decode.compile_graph import compile_graph

@@ -91,6 +91,8 @@ def test_gains_are_told(decoded):
 def test_runs_once(system, graph, decoded, tri3b, capsys):
     decode_fmllr.main([*OPTIONS, graph, system.test, decoded])
     assert "up to date" in capsys.readouterr().err
+    inputs = read_done(decoded)["decode_fmllr"]["inputs"]
+    assert {str(graph / "phones/silence.int"), str(tri3b / "final.alimdl")} <= set(inputs)
 
 
 def test_too_little_speech_is_decoded_without_a_transform(system, graph, tri3b, tmp_path):

@@ -19,7 +19,7 @@ from utils.data.tables import read_table
 from utils.lang import format_lm, train_ngram
 from utils.lang.arpa import ArpaModel
 from utils.lang.langdir import read_symbols, symbol_list
-from utils.step import UserError
+from utils.step import UserError, read_done
 
 
 def lattices_of(directory):
@@ -78,6 +78,8 @@ def test_ctm_has_the_true_times(system, capsys):
     capsys.readouterr()
     lattice_to_ctm.main(["--lmwt", "12", system.test, system.graph, system.decode])
     assert "up to date" in capsys.readouterr().err
+    assert str(system.graph / "phones/optional_silence.int") in \
+        read_done(system.decode)["lattice_to_ctm"]["inputs"]
 
 
 def test_ctm_times_are_the_recordings(system, tmp_path):

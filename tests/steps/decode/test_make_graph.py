@@ -34,6 +34,16 @@ def test_runs_once_and_says_the_size_first(system, tmp_path, capsys):
     assert (tmp_path / "graph/HCLG.fst").stat().st_mtime_ns != written
 
 
+def test_what_is_copied_is_looked_at(system, tmp_path):
+    shutil.copytree(system.lang_test, tmp_path / "lang")
+    command = [tmp_path / "lang", system.mono, tmp_path / "graph"]
+    make_graph.main(command)
+    for name in ("phones/silence.csl", "bpe.model"):
+        (tmp_path / "lang" / name).write_text("3")
+        make_graph.main(command)
+        assert (tmp_path / "graph" / name).read_text() == "3"
+
+
 def test_what_is_missing_is_named(system, tmp_path):
     with pytest.raises(UserError, match=r"lang/G.fst: no such file"):
         make_graph.main([system.lang, system.mono, tmp_path / "graph"])
