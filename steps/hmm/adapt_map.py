@@ -19,11 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from steps.features.pipeline import FeaturePipeline
 from steps.hmm.ali import each_ali
 from steps.hmm.gmm import Gmm
 from steps.hmm.model import read_model, write_model
-from steps.hmm.triphones import front_end_of, read_transforms
+from steps.hmm.triphones import open_features, read_transforms
 from utils.data.datadir import DataDir
 from utils.step import Step, UserError
 
@@ -57,9 +56,8 @@ def main(argv=None):
     if (Path(args.alidir) / "final.mdl").read_bytes() != (source / "final.mdl").read_bytes():
         raise UserError(f"{args.alidir}/final.mdl", f"is not the model of {source}",
                         "align the data with the system that is to be adapted")
-    data = DataDir(args.data)
-    pipeline = FeaturePipeline(data, *front_end_of(source),
-                               transforms=read_transforms(args.alidir) or None)
+    pipeline = open_features(source, DataDir(args.data), model,
+                             read_transforms(args.alidir) or None)
     stats, num_utts = statistics(model, transitions, pipeline, args.alidir)
     if not num_utts:
         raise UserError(f"{args.alidir}/ali.*.gz", f"none of the utterances of {args.data}",

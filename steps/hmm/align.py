@@ -47,8 +47,7 @@ def main(argv=None):
         return 0
     data, lang = training.open_data(args)
     check_phones(source, lang)
-    read_model(source / "final.mdl")
-    FeaturePipeline(data, *triphones.front_end_of(source))
+    triphones.open_features(source, data, read_model(source / "final.mdl")[1])
     adapted = (source / "final.alimdl").is_file()
     num_jobs = step.num_jobs(len(data.spk2utt) if adapted else len(data.utts),
                              "speakers" if adapted else "utterances")

@@ -37,6 +37,7 @@ def main(argv=None):
         return 0
     data, lang = training.open_data(args)
     training.check_alignments(args.alidir, data, lang)
+    triphones.open_features(args.alidir, data, read_model(Path(args.alidir) / "final.mdl")[1])
     front_end, lda = triphones.front_end_of(args.alidir)
     with (step.output(args.dir) as out,
           training.Trainer(step, data, lang, out, front_end, groups="speakers") as trainer):

@@ -10,6 +10,7 @@ import kaldiio
 import numpy as np
 
 from steps.features.archive import matrices_of, matrix_of
+from steps.features.pipeline import FeaturePipeline
 from steps.hmm import gmm, training
 from steps.hmm.build_tree import build_tree
 from steps.hmm.mllt import MlltStats, estimate_mllt
@@ -56,6 +57,18 @@ def front_end_of(alidir):
     if not matrix.is_file():
         return front_end, None
     return front_end, np.asarray(matrix_of(matrix), np.float32)
+
+
+def open_features(directory, data, model, transforms=None):
+    """FeaturePipeline of a model directory; UserError unless it makes what the Gmm model wants.
+
+    data  DataDir;  transforms  {spk: float32 (dim, dim + 1)} or None
+    """
+    feats = FeaturePipeline(data, *front_end_of(directory), transforms=transforms)
+    if feats.dim != model.dim:
+        raise UserError(f"{data.path}/feats.scp", f"makes {feats.dim} values a frame, "
+                        f"{directory}/final.mdl has {model.dim}", "make the features alike")
+    return feats
 
 
 def read_transforms(directory):

@@ -1,9 +1,12 @@
 """A small data directory to break, cut from the tiny corpus."""
 
+import json
 import shutil
 
 import pytest
 
+from steps.features import compute_cmvn
+from steps.features.archive import MatrixReader, MatrixWriter
 from utils.data.datadir import DataDir
 from utils.data.tables import write_table
 
@@ -27,6 +30,23 @@ def keep(data, utts, directory):
     speakers = {data.utt2spk[utt] for utt in utts}
     write_table(directory / "cmvn.scp", {spk: data.cmvn_scp[spk] for spk in speakers})
     shutil.copyfile(data.path / "feats.json", directory / "feats.json")
+
+
+@pytest.fixture
+def narrow(few, mono_ali, tmp_path):
+    """Paths of features with 12 values a frame and no feats.json, as Kaldi makes them; and of
+    mono_ali as if it had been trained on such with 13."""
+    data, model = DataDir(few), tmp_path / "of_kaldi"
+    with MatrixWriter(tmp_path / "narrow.ark") as archive:
+        for utt in data.utts:
+            archive.write(utt, MatrixReader().read(data.feats_scp[utt])[:, :12])
+    write_table(few / "feats.scp", archive.index)
+    (few / "feats.json").unlink()
+    compute_cmvn.main([few])
+    shutil.copytree(mono_ali, model)
+    front_end = json.loads((model / "front_end.json").read_text())
+    (model / "front_end.json").write_text(json.dumps({**front_end, "feats": {}}))
+    return few, model
 
 
 @pytest.fixture

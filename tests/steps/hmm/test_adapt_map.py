@@ -54,3 +54,9 @@ def test_mistakes(speech, mono_ali, tri3b, tmp_path):
     with pytest.raises(UserError, match="--tau: is -1"):
         adapt_map.main(["--tau", "-1", speech.train, mono_ali, mono_ali, tmp_path / "x"])
     assert not (tmp_path / "x/final.mdl").exists()
+
+
+def test_features_of_another_dimension(narrow, tmp_path):
+    data, model = narrow
+    with pytest.raises(UserError, match=r"few/feats.scp: makes 36 values a frame, .* has 39"):
+        adapt_map.main([data, model, model, tmp_path / "x"])

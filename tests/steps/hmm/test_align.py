@@ -97,3 +97,11 @@ def test_bad_input_names_the_file(speech, mono, few, tmp_path):
     with pytest.raises(UserError, match=r"few/cmvn.scp: has no speaker"):
         align.main(command)
     assert not (tmp_path / "ali").exists()
+
+
+def test_features_of_another_dimension_are_refused_before_the_jobs(speech, narrow, tmp_path):
+    data, model = narrow
+    with pytest.raises(UserError, match=r"few/feats.scp: makes 36 values a frame, .*/final.mdl has "
+                                        "39"):
+        align.main([data, speech.lang, model, tmp_path / "ali"])
+    assert not (tmp_path / "ali").exists()

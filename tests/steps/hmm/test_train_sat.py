@@ -128,3 +128,10 @@ def test_a_damaged_matrix_or_transform_is_named(speech, tri3b, few, tmp_path):
         with pytest.raises(UserError, match=f"sat/{name}: is "):
             make_fmllr_feats.main([few, tmp_path / "sat", tmp_path / "sat", tmp_path / "fmllr"])
         (tmp_path / "sat" / name).write_bytes(whole)
+
+
+def test_features_of_another_dimension(speech, narrow, tmp_path):
+    data, model = narrow
+    with pytest.raises(UserError, match=r"few/feats.scp: makes 36 values a frame, .* has 39"):
+        train_sat.main([*FAST, data, speech.lang, model, tmp_path / "sat"])
+    assert not (tmp_path / "sat").exists()
