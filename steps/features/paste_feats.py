@@ -68,10 +68,14 @@ def main(argv=None):
 
 
 def check_left_out(sources, utts):
-    """A line of the first one's utterances that others lack; UserError where they are many."""
+    """A line of the first one's utterances that others lack; UserError where they are many, or
+    where it has none."""
     first, *others = sources
     chosen = set(utts)
     left_out = [utt for utt in first.utts if utt in first.feats_scp and utt not in chosen]
+    if not left_out and not utts:
+        raise UserError(f"{first.path}/feats.scp", "no features of any utterance in utt2spk",
+                        "make them again")
     if not left_out:
         return
     where = next(data for data in others if left_out[0] not in data.feats_scp)

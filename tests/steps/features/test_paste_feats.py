@@ -68,6 +68,15 @@ def test_utterances_that_one_has_not_are_left_out(sides, tmp_path, monkeypatch, 
         assert not (tmp_path / "none/feats.scp").exists()
 
 
+def test_the_first_one_has_features_of_others_alone(sides, tmp_path):
+    first, second = sides
+    scp = tmp_path / first / "feats.scp"
+    scp.write_text("".join(f"other-{line}" for line in scp.read_text().splitlines(keepends=True)))
+    with pytest.raises(UserError, match=rf"{first}/feats.scp: no features of any utterance"):
+        paste_feats.main([first, second, "joined"])
+    assert not (tmp_path / "joined").exists()
+
+
 def test_frames_that_one_has_not(sides, tmp_path):
     first, second = sides
     make_fbank.main(["--nj", 1, "--num-mel-bins", 20, "--snip-edges", "false", second])
