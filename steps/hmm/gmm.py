@@ -12,6 +12,8 @@ LOG_2PI = float(np.log(2 * np.pi))
 BLOCK = 1024                 # frames whose likelihoods are held at once
 MIN_GAUSSIAN_OCCUPANCY = 10.0
 MIN_GAUSSIAN_WEIGHT = 1e-5
+MIN_VARIANCE = 0.001         # of a feature that does not vary, as Kaldi's
+ROUNDING = 1e-8              # what variances below are but rounding, relative to the mean's square
 PERTURB = 0.01               # of a standard deviation, when a Gaussian is split
 
 
@@ -205,6 +207,19 @@ def single_gaussians(occ, x, x2, var_floor):
     variances = np.where(enough, x2 / safe - means ** 2, variance)
     return Gmm(np.arange(len(occ) + 1), np.ones(len(occ)), means,
                np.maximum(variances, var_floor))
+
+
+def variance_floor(occ, x, x2):
+    """The least variance of any Gaussian: 0.01 of that of all frames, float64 (dim,).
+
+    A feature that does not vary at all, as of a filter above what was recorded, has MIN_VARIANCE.
+
+    occ float64 (n,), x and x2 float64 (n, dim), as of single_gaussians()
+    """
+    mean = x.sum(0) / occ.sum()
+    variance = x2.sum(0) / occ.sum() - mean ** 2
+    varies = variance > ROUNDING * (1 + mean ** 2)
+    return np.where(varies, 0.01 * variance, MIN_VARIANCE)
 
 
 def split_targets(occ, target, power, min_count):

@@ -58,8 +58,7 @@ def train(trainer, args):
         raise UserError(trainer.data.path, "no utterance is long enough for its words",
                         "check text and segments")
     transitions.update(start["counts"])
-    mean = start["x"].sum(0) / start["occ"].sum()
-    var_floor = 0.01 * (start["x2"].sum(0) / start["occ"].sum() - mean ** 2)
+    var_floor = gmm.variance_floor(start["occ"], start["x"], start["x2"])
     model = gmm.single_gaussians(start["occ"], start["x"], start["x2"], var_floor)
     phones = phone_hmms(model, lang.sets, tree, transitions)
     growth = growth_schedule(args.num_iters, tree.num_pdfs, args.total_gaussians)

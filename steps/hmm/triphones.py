@@ -99,8 +99,7 @@ def grow_tree(trainer, args):
     tree.write(trainer.work / "tree")
     trainer.check_unaligned(trainer.total("set_tree")["failed"].tolist())
     occ, x, x2 = stats.summed(tree.pdfs(stats.windows, stats.pdf_classes), tree.num_pdfs)
-    mean = x.sum(0) / occ.sum()
-    var_floor = 0.01 * (x2.sum(0) / occ.sum() - mean ** 2)
+    var_floor = gmm.variance_floor(occ, x, x2)
     model = gmm.single_gaussians(occ, x, x2, var_floor)
     return tree, TransitionModel.from_tree(topo, tree), model, var_floor
 

@@ -32,17 +32,23 @@ def keep(data, utts, directory):
     shutil.copyfile(data.path / "feats.json", directory / "feats.json")
 
 
+def change_feats(directory, function):
+    """Replace the features of a data directory by what a function makes of each matrix."""
+    data = DataDir(directory)
+    with MatrixWriter(directory / "changed.ark") as archive:
+        for utt in data.utts:
+            archive.write(utt, function(MatrixReader().read(data.feats_scp[utt])))
+    write_table(directory / "feats.scp", archive.index)
+    compute_cmvn.main(["--force", directory])
+
+
 @pytest.fixture
 def narrow(few, mono_ali, tmp_path):
     """Paths of features with 12 values a frame and no feats.json, as Kaldi makes them; and of
     mono_ali as if it had been trained on such with 13."""
-    data, model = DataDir(few), tmp_path / "of_kaldi"
-    with MatrixWriter(tmp_path / "narrow.ark") as archive:
-        for utt in data.utts:
-            archive.write(utt, MatrixReader().read(data.feats_scp[utt])[:, :12])
-    write_table(few / "feats.scp", archive.index)
+    model = tmp_path / "of_kaldi"
+    change_feats(few, lambda feats: feats[:, :12])
     (few / "feats.json").unlink()
-    compute_cmvn.main([few])
     shutil.copytree(mono_ali, model)
     front_end = json.loads((model / "front_end.json").read_text())
     (model / "front_end.json").write_text(json.dumps({**front_end, "feats": {}}))

@@ -203,3 +203,13 @@ def test_by_pdf():
     pdfs = np.array([3, 1, 3, 0, 1, 3])
     assert [(p, rows.tolist()) for p, rows in gmm.by_pdf(pdfs)] == [
         (0, [3]), (1, [1, 4]), (3, [0, 2, 5])]
+
+
+def test_floor_of_variances():
+    feats = frames(np.random.default_rng(3)).astype(float)
+    for constant in (0, -30):
+        feats[:, 1] = constant + 1e-6 * np.sign(feats[:, 0])     # but for rounding
+        sums = np.array([len(feats)]), feats.sum(0)[None], (feats ** 2).sum(0)[None]
+        expected = 0.01 * feats.var(0)
+        expected[1] = gmm.MIN_VARIANCE
+        np.testing.assert_allclose(gmm.variance_floor(*sums), expected, rtol=1e-9)

@@ -10,7 +10,7 @@ from steps.hmm import train_mono
 from steps.hmm.ali import phones_of, read_ali
 from steps.hmm.model import read_model
 from steps.hmm.train_mono import growth_schedule
-from tests.steps.hmm.conftest import keep
+from tests.steps.hmm.conftest import change_feats, keep
 from utils.data.datadir import DataDir
 from utils.lang import prepare_lang
 from utils.lang.langdir import LangDir
@@ -127,6 +127,14 @@ def test_one_utterance_and_more_jobs_than_that(few, speech, tmp_path, capsys, ch
     assert "1 utterances, so 1 jobs and not 5" in capsys.readouterr().err
     assert len(read_ali(tmp_path / "mono")) == 1
     assert (tmp_path / "mono/num_jobs").read_text() == "1\n"
+
+
+def test_a_feature_that_never_varies(few, speech, tmp_path):
+    change_feats(few, lambda feats: np.where(np.arange(13) == 5, np.float32(7), feats))
+    train_mono.main([*FAST, few, speech.lang, tmp_path / "mono"])
+    _, model = read_model(tmp_path / "mono/final.mdl")
+    assert np.isfinite(model.means).all() and model.vars.min() >= 0.001
+    assert len(read_ali(tmp_path / "mono")) == 9
 
 
 def test_bad_input_names_the_file(few, speech, tmp_path, change):
