@@ -127,7 +127,7 @@ class MatrixReader:
             except OSError as error:
                 raise UserError(path, error.strerror.lower(),
                                 "paths in feats.scp are relative to the recipe's folder, so run "
-                                "the step there") from None
+                                "the step there; or its features were made anew") from None
         return file
 
     def close(self):

@@ -11,9 +11,11 @@ from steps.features.archive import MatrixWriter
 from steps.features.frontend import FrontEnd
 from utils.data.audio import MAX_BROKEN, for_each_utt
 from utils.data.tables import write_table
-from utils.step import UserError, log, write_atomic
+from utils.step import UserError, archive_of, log, read_done, write_atomic
 
 INPUTS = ("wav.scp", "segments", "utt2spk", "reco2file_and_channel")
+INDICES = ("feats.scp", "cmvn.scp", "vad.scp")
+MAKERS = ("make_mfcc", "make_fbank", "compute_cmvn", "compute_vad")
 TABLES = ("feats.scp", "utt2num_frames", "utt2dur", "utt2trim")
 
 
@@ -79,9 +81,22 @@ def merge(data, config, num_jobs, work):
 
 def remove_stale(directory, new):
     """What was made from earlier features: archives beyond the new ones, cmvn, vad."""
-    for path in Path(directory).glob("feats/*.ark"):
+    for path in earlier_archives(Path(directory)):
         if not (new / "feats" / path.name).exists():
             path.unlink()
     for name in ["cmvn.scp", "vad.scp", "utt2trim"]:
         if not (new / name).exists():
             (Path(directory) / name).unlink(missing_ok=True)
+
+
+def earlier_archives(directory):
+    """Those in <directory>/feats that MAKERS left there or the tables of INDICES name."""
+    done = read_done(directory)
+    made = [done.get(maker, {}).get("outputs", []) for maker in MAKERS]
+    found = {directory / name for name in set().union(*made)}
+    for table in (directory / name for name in INDICES):
+        if table.is_file():
+            lines = table.read_text("utf-8", "replace").splitlines()
+            found |= {archive_of(line.partition(" ")[2])[0] for line in lines} - {None, ""}
+    found = {Path(path).resolve() for path in found}
+    return [path for path in directory.glob("feats/*.ark") if path.resolve() in found]

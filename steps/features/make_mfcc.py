@@ -12,7 +12,8 @@ out  <data>/feats.scp            utt-id archive:offset, float32 (num_frames, num
      <data>/utt2trim             first and last s kept, with --trim-silence
      <data>/log/make_mfcc.*.log
 
-Statistics and voice activity of earlier features (cmvn.scp, vad.scp) are removed.
+Archives of earlier features, and their statistics and voice activity (cmvn.scp, vad.scp), are
+removed; other archives in feats/ stay.
 
 e.g. steps/features/make_mfcc.py --config conf/mfcc.conf --nj 2 data/train
 """

@@ -40,7 +40,8 @@ class MappedFile:
             raise UserError(path, "is empty", "make it again") from None
         except OSError as error:
             raise UserError(path, error.strerror.lower(), "paths in scp files are relative to "
-                            "the recipe's folder, so run the step there") from None
+                            "the recipe's folder, so run the step there; or its "
+                            "features were made anew") from None
 
     def __len__(self):
         return len(self._map)

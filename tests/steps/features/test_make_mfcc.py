@@ -57,10 +57,14 @@ def test_new_features_replace_the_old_and_what_was_made_of_them(make_data, tmp_p
     directory = make_data()
     make_mfcc.main(["--nj", 3, directory])
     compute_cmvn.main([directory])
+    feats = tmp_path / directory / "feats"
+    (feats / "ivectors.ark").write_bytes(b"of another step")
+    (feats / "old.ark").write_bytes((feats / "mfcc.1.ark").read_bytes())    # named by the table
+    scp = tmp_path / directory / "feats.scp"
+    scp.write_text(scp.read_text().replace("feats/mfcc.1.ark", "feats/old.ark"))
     make_fbank.main(["--nj", 2, directory])
     assert load(directory)["s000-u000"].shape[1] == 40
-    found = {p.name for p in (tmp_path / directory / "feats").iterdir()}
-    assert found == {"fbank.1.ark", "fbank.2.ark"}
+    assert {p.name for p in feats.iterdir()} == {"fbank.1.ark", "fbank.2.ark", "ivectors.ark"}
     assert not (tmp_path / directory / "cmvn.scp").exists()
     capsys.readouterr()
     make_mfcc.main(["--nj", 1, directory])
