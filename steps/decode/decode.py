@@ -32,6 +32,9 @@ def main(argv=None):
     if step.up_to_date(args.decode, inputs_of(args)):
         return 0
     utts = check_inputs(args)
+    if (model_of(args) / "final.alimdl").is_file():
+        log(f"{model_of(args)} is adapted to speakers, and features are decoded as they are: "
+            "steps/decode/decode_fmllr.py adapts them")
     num_jobs = step.num_jobs(len(utts))
     with step.output(args.decode) as out:
         step.run_jobs(num_jobs, Path(args.decode) / "log", out)

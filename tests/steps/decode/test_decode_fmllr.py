@@ -95,13 +95,16 @@ def test_runs_once(system, graph, decoded, tri3b, capsys):
     assert {str(graph / "phones/silence.int"), str(tri3b / "final.alimdl")} <= set(inputs)
 
 
-def test_too_little_speech_is_decoded_without_a_transform(system, graph, tri3b, tmp_path):
+def test_too_little_speech_is_decoded_without_a_transform(system, graph, tri3b, tmp_path, capsys):
     """Then the second pass is that of the adapted model on features as they are."""
     decode_fmllr.main(["--nj", "1", "--fmllr-min-count", "100000", "--model", tri3b, graph,
                        system.test, tmp_path / "decode"])
     for matrix in transforms_of(tmp_path / "decode").values():
         assert np.array_equal(matrix, np.eye(20, 21, dtype=np.float32))
+    assert "is adapted to speakers" not in capsys.readouterr().err
     decode.main(["--nj", "1", "--model", tri3b, graph, system.test, tmp_path / "plain"])
+    assert "tri3b is adapted to speakers, and features are decoded as they are" in \
+        capsys.readouterr().err
     plain, found = best_paths(tmp_path / "plain"), best_paths(tmp_path / "decode")
     assert {utt: words for utt, (words, _, _) in found.items()} == {
         utt: words for utt, (words, _, _) in plain.items()}
