@@ -51,7 +51,10 @@ class Topology:
 
 
 def read_topo(path):
-    """Read a topo file as Kaldi's gen_topo.pl writes it; errors name file and line."""
+    """Read a topo file as Kaldi's gen_topo.pl writes it; errors name file and line.
+
+    No HMM may come back to its first state, as a graph has the phone's label on the way out of it.
+    """
     path = Path(path)
     if not path.is_file():
         raise UserError(path, "no such file", "run prepare_lang.py")
@@ -76,6 +79,9 @@ def read_topo(path):
         for target in (to for _, arcs in states for to, _ in arcs):
             if not 0 <= target < len(states):
                 reader.fail(f"a transition to state {target}, of {len(states)} states")
+        for state, (_, arcs) in enumerate(states):
+            if state and any(to == 0 for to, _ in arcs):
+                reader.fail(f"a transition from state {state} back to state 0, which graphs lack")
         for phone in phones:
             if phone in entries:
                 reader.fail(f"phone {phone} has a topology already")

@@ -20,7 +20,7 @@ import numpy as np
 
 from steps.hmm import gmm, training
 from steps.hmm.model import write_model
-from steps.hmm.transitions import monophones
+from steps.hmm.transitions import check_own_pdfs, monophones
 from utils.step import Step, UserError, log, positive
 
 PERTURB = 0.2      # of a standard deviation, as a mixture component is split
@@ -42,6 +42,7 @@ def main(argv=None):
     if step.up_to_date(args.dir, training.training_inputs(args)):
         return 0
     data, lang = training.open_data(args)
+    check_own_pdfs(lang, monophones(lang)[1].topo)
     front_end = training.model_front_end(args)
     with (step.output(args.dir) as out,
           training.Trainer(step, data, lang, out, front_end) as trainer):

@@ -118,3 +118,24 @@ def monophones(lang):
                             "run utils/lang/prepare_lang.py again")
     tree = monophone_tree(lang.sets, {p: topo.num_pdf_classes(p) for p in topo.phones})
     return tree, TransitionModel.from_tree(topo, tree)
+
+
+def check_own_pdfs(lang, topo):
+    """UserError unless every HMM state of a phone has its own pdf class, counted from 0, and the
+    phones of each set of a LangDir have states and transitions alike."""
+    path = lang.path / "topo"
+    for first, *others in lang.sets:
+        classes = [pdf_class for pdf_class, arcs in topo.states(first) if arcs]
+        if classes != list(range(len(classes))):
+            raise UserError(path, f"the states of phone {first} have the pdf classes "
+                            f"{' '.join(map(str, classes))}, expected 0, 1, 2, one of each state's "
+                            "own", "run utils/lang/prepare_lang.py again")
+        for phone in others:
+            if _shape(topo.states(phone)) != _shape(topo.states(first)):
+                raise UserError(path, f"phones {first} and {phone}, which share their pdfs in "
+                                "sets.int, have other states or transitions",
+                                "run utils/lang/prepare_lang.py again")
+
+
+def _shape(states):
+    return [(pdf_class, [to for to, _ in arcs]) for pdf_class, arcs in states]

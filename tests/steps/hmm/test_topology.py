@@ -72,6 +72,8 @@ def test_survives_json(tmp_path):
     ("</Topology>\n", "", "topo:18: ends too early"),
     ("<Topology>\n", "", "topo:1: expected <Topology>, found <TopologyEntry>"),
     ("<Transition> 3 0.25", "<Transition> 4 0.25", "topo:10: a transition to state 4"),
+    ("<Transition> 1 0.5 <Transition> 2 0.5", "<Transition> 0 0.5 <Transition> 2 0.5",
+     "topo:18: a transition from state 1 back to state 0"),
     ("\n1\n</ForPhones>", "\n1 4\n</ForPhones>", "topo:18: phone 4 has a topology already"),
 ])
 def test_errors_name_file_and_line(tmp_path, old, new, where):

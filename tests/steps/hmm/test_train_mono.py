@@ -146,6 +146,11 @@ def test_bad_input_names_the_file(few, speech, tmp_path, change):
     (tmp_path / "lang/topo").write_text("<Topology>\n<TopologyEntry>\n<Phones>\n")
     with pytest.raises(UserError, match=r"topo:3: expected <ForPhones>"):
         train_mono.main([*FAST, few, tmp_path / "lang", tmp_path / "mono"])
+    topo = (speech.lang / "topo").read_text()
+    (tmp_path / "lang/topo").write_text(topo.replace("<PdfClass> 2", "<PdfClass> 1"))
+    with pytest.raises(UserError, match=r"lang/topo: the states of phone \d+ have the pdf "
+                                        "classes 0 1 1"):
+        train_mono.main([*FAST, few, tmp_path / "lang", tmp_path / "mono"])
     (tmp_path / "lang/L.fst").write_bytes((speech.lang / "L.fst").read_bytes()[:-20])
     with pytest.raises(UserError, match=r"lang/L.fst: is no FST, or is cut short"):
         train_mono.main([few, tmp_path / "lang", tmp_path / "mono"])

@@ -1,11 +1,14 @@
 """Kaldi's numbering and formulas (hmm/transition-model.cc), worked out by hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from steps.hmm.topology import Topology
-from steps.hmm.transitions import TransitionModel, make_transitions
+from steps.hmm.transitions import TransitionModel, check_own_pdfs, make_transitions
 from steps.hmm.tree import monophone_tree
+from utils.step import UserError
 
 # Phone 1: two states, the first of which may be left for the end; phone 2: one, without a loop.
 TOPO = Topology({
@@ -84,3 +87,21 @@ def test_survives_arrays(model):
     again = make_transitions(TOPO.to_json(), **model.to_arrays(), num_pdfs=3)
     assert np.array_equal(again.log_probs, model.log_probs)
     assert np.array_equal(again.tid2pdf, model.tid2pdf)
+
+
+def test_states_that_have_their_own_pdfs():
+    class Lang:
+        path, sets = Path("lang"), [[1], [2, 3]]
+
+    def topo(*classes, like=1):
+        states = [(c, [(s, 0.6), (s + 1, 0.4)]) for s, c in enumerate(classes)]
+        return Topology({1: [*states, (-1, [])], 2: TOPO.states(1),
+                         3: TOPO.states(like)})
+
+    check_own_pdfs(Lang, topo(0, 1, 2))
+    for classes in ((0, 1, 0), (0, 0), (1, 0), (1, 2)):
+        with pytest.raises(UserError, match="lang/topo: the states of phone 1 have the pdf classes "
+                                            + " ".join(map(str, classes))):
+            check_own_pdfs(Lang, topo(*classes))
+    with pytest.raises(UserError, match="lang/topo: phones 2 and 3, which share their pdfs"):
+        check_own_pdfs(Lang, topo(0, like=2))
