@@ -20,6 +20,7 @@ import numpy as np
 
 from steps.features.archive import MatrixReader, MatrixWriter
 from steps.features.pipeline import read_feats_config
+from steps.features.spectra import frame_shift
 from utils.data.datadir import DataDir
 from utils.data.transform import check_target, data_files, drop_stale, select, write_data
 from utils.option_types import count
@@ -105,7 +106,7 @@ def description(paths, feat_dim):
     prints = " ".join(part.get("fingerprint", "") for part in parts)
     return {"kind": "+".join(part.get("kind", "feats") for part in parts), "feat_dim": feat_dim,
             "fingerprint": hashlib.blake2b(prints.encode(), digest_size=8).hexdigest(),
-            "frame_shift": parts[0].get("frame_shift", 0.01)}
+            "frame_shift": frame_shift(parts[0])}
 
 
 if __name__ == "__main__":

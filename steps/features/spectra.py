@@ -75,6 +75,16 @@ def frame_samples(options):
             _round_half_up(options["frame_shift"] * rate))
 
 
+def frame_shift(config):
+    """Seconds a frame, as a feats.json has it; 0.01 if it does not say.
+
+    Frames are whole numbers of samples apart: at 22050 Hz 0.01 s is 221 samples.
+    """
+    if "sample_rate" in config:
+        return frame_samples(config)[1] / config["sample_rate"]
+    return config.get("frame_shift", 0.01)
+
+
 def _round_half_up(number):
     return int(decimal.Decimal(number).quantize(decimal.Decimal(1), decimal.ROUND_HALF_UP))
 

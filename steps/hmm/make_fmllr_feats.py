@@ -20,6 +20,7 @@ from pathlib import Path
 
 from steps.features.archive import MatrixWriter
 from steps.features.pipeline import FeaturePipeline
+from steps.features.spectra import frame_shift
 from steps.hmm.triphones import front_end_of, read_transforms
 from utils.data.datadir import DataDir
 from utils.data.tables import write_table
@@ -110,7 +111,7 @@ def description(pipeline):
     print_of = hashlib.blake2b((made_from + json.dumps(options, sort_keys=True)).encode() + matrix,
                                digest_size=8).hexdigest()
     return {"kind": "fmllr", "feat_dim": pipeline.dim, "fingerprint": print_of,
-            "frame_shift": pipeline.front_end["feats"].get("frame_shift", 0.01)}
+            "frame_shift": frame_shift(pipeline.front_end["feats"])}
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from steps.features.spectra import frame_samples
+from steps.features import spectra
 from steps.hmm.ali import phones_of, read_ali
 from steps.hmm.model import check_phones, read_transitions
 from utils.json_file import read_json
@@ -76,17 +76,11 @@ def read_timed(data, lang, alidir):
 
 
 def frame_shift(directory):
-    """Seconds a frame, as the model's front_end.json has it; 0.01 if it does not say.
-
-    Frames are whole numbers of samples apart: at 22050 Hz 0.01 s is 221 samples.
-    """
+    """Seconds a frame, as the model's front_end.json has it; 0.01 if it does not say."""
     path = Path(directory) / "front_end.json"
     if not path.is_file():
         return 0.01
-    feats = read_json(path, "train the model again").get("feats") or {}
-    if "sample_rate" in feats:
-        return frame_samples(feats)[1] / feats["sample_rate"]
-    return feats.get("frame_shift", 0.01)
+    return spectra.frame_shift(read_json(path, "train the model again").get("feats") or {})
 
 
 def _report(data, alidir, alignments, odd):

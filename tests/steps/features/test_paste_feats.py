@@ -96,3 +96,13 @@ def test_one_directory_and_an_input_as_destination(sides):
         paste_feats.main([first, "joined"])
     with pytest.raises(UserError, match="is both source and destination"):
         paste_feats.main([first, second, second])
+
+
+def test_the_shift_is_of_whole_samples(make_data, tmp_path):
+    """At 22050 Hz 0.01 s is 221 samples."""
+    first, second = make_data(), make_data("second")
+    for directory in (first, second):
+        make_mfcc.main(["--nj", 1, "--sample-rate", 22050, directory])
+    paste_feats.main([first, second, "joined"])
+    told = json.loads((tmp_path / "joined/feats.json").read_text())
+    assert told["frame_shift"] == 221 / 22050

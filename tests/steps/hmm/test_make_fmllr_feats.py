@@ -1,5 +1,6 @@
 import json
 import shutil
+from types import SimpleNamespace
 
 import kaldiio
 import numpy as np
@@ -27,6 +28,13 @@ def test_features_are_the_pipelines(speech, tri3b, tmp_path, capsys):
     before = (dest / ".done").read_text()
     assert make_fmllr_feats.main(command) == 0
     assert "up to date" in capsys.readouterr().err and (dest / ".done").read_text() == before
+
+
+def test_the_shift_is_of_whole_samples():
+    feats = {"frame_shift": 0.01, "frame_length": 0.025, "sample_rate": 22050}
+    for found, shift in ((feats, 221 / 22050), ({}, 0.01)):
+        pipeline = SimpleNamespace(dim=39, lda=None, front_end={"feats": found})
+        assert make_fmllr_feats.description(pipeline)["frame_shift"] == shift
 
 
 def test_a_speaker_without_a_transform(speech, tri3b, tmp_path):
