@@ -75,14 +75,15 @@ def inputs_of(args):
                                        *Path(args.baseline).resolve().parents):
         raise UserError(args.baseline, f"is in {args.dir}, which is to be made",
                         "the baseline is the uncompressed network's decoding")
+    earlier = [Path(args.network) / "compress.json"]
     if not args.baseline:
         for name in ("dev", "graph"):
             if getattr(args, name):
                 raise UserError(f"--{name}", "needs --baseline",
                                 "a scored decode directory of the uncompressed network")
-        return []
+        return earlier
     dev, graph, _, _ = _as_the_baseline(args)
-    return [*(Path(args.baseline) / name for name in SCORED),
+    return [*earlier, *(Path(args.baseline) / name for name in SCORED),
             *(Path(dev) / name for name in ("feats.scp", "cmvn.scp", "utt2spk", "text")),
             *(Path(graph) / name for name in ("HCLG.fst", "words.txt", "graph.json"))]
 
@@ -94,11 +95,14 @@ def deliver(step, inputs, make, advice):
     make     called with a directory: writes all files of a network there, returns the dict of
              compress.json; not called if what it made was refused before
     advice   what else to try if it is refused, such as "--sparsity 0.7"
-    returns  dict of compress.json, with "gate"
+    returns  dict of compress.json, with "gate" and, of what it was made of, "earlier" ones
     """
     directory = Path(step.args.dir)
     about = candidate(step, inputs, make)
     about["gate"] = check(step.args, directory / ".candidate", advice)
+    earlier = earlier_of(step.args.network, step.args.baseline)
+    if earlier:
+        about["earlier"] = earlier
     with step.output(directory) as out:
         shutil.copytree(directory / ".candidate", out, dirs_exist_ok=True,
                         ignore=shutil.ignore_patterns("candidate.json", "decode"))
@@ -108,6 +112,25 @@ def deliver(step, inputs, make, advice):
         keep_decoding(directory / ".candidate/decode", directory / name)
     shutil.rmtree(directory / ".candidate")
     return about
+
+
+def earlier_of(network, baseline=""):
+    """Steps that have made a network smaller and whose gates did not let it pass, oldest first.
+
+    baseline  a decode directory: steps after the network that it is of are measured with this one,
+              and are left out
+    returns   list of {"method", "source", "gate"}
+    """
+    path = Path(network) / "compress.json"
+    about = read_json(path, "make the network again") if path.is_file() else {}
+    steps = about.get("earlier", [])
+    if about and (about.get("gate") or {}).get("passed") is not True:
+        steps = [*steps, {name: about.get(name) for name in ("method", "source", "gate")}]
+    for number, step in enumerate(steps):
+        if baseline and step["source"] \
+                and Path(step["source"]).resolve() == Path(baseline).resolve().parent:
+            return steps[:number]
+    return steps
 
 
 def keep_decoding(decode, target):
@@ -168,7 +191,8 @@ def _delivered(step, inputs, work):
         (work / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(directory / name, work / name)
     about = dict(read_json(work / "compress.json", "run it again with --force"))
-    about.pop("gate", None)
+    for name in ("gate", "earlier"):
+        about.pop(name, None)
     return about
 
 

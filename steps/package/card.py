@@ -54,20 +54,27 @@ def wer_rows(decode):
 
 def warnings(plan, card):
     """What a user must know, one sentence each."""
-    found = []
-    gate = plan.compress.get("gate") or {}
-    if gate.get("passed") is False:
-        found.append(f"This network was kept although compressing it cost more than allowed: WER "
-                     f"{gate['wer']:.2f} % on {gate.get('dev', 'its development set')}, "
-                     f"{gate['baseline']:.2f} % before, {gate['allowed']:.2f} % allowed.")
-    elif plan.compress and gate.get("passed") is None:
-        found.append("Nobody has measured what compressing this network cost: the gate was not "
-                     "run.")
+    found = [*_of_gates(plan.compress)]
     if not card["wer"]:
         found.append("No word error rate was given.")
     if not card["licence"]:
         found.append("No licence was given: ask who made the package before passing it on.")
     return found
+
+
+def _of_gates(compress):
+    """Warnings of what compressing cost, and of the steps before that made the network smaller."""
+    for step in (*compress.get("earlier", []), compress):
+        gate, last = step.get("gate") or {}, step is compress
+        if gate.get("passed") is False:
+            which = ("This network was kept although compressing it" if last else
+                     f"What this network was made of was kept although {step['method']}.py")
+            yield (f"{which} cost more than allowed: WER {gate['wer']:.2f} % on "
+                   f"{gate.get('dev', 'its development set')}, {gate['baseline']:.2f} % before, "
+                   f"{gate['allowed']:.2f} % allowed.")
+        elif step and gate.get("passed") is None:
+            which = "compressing this network" if last else f"{step['method']}.py, before,"
+            yield f"Nobody has measured what {which} cost: the gate was not run."
 
 
 def render(card):

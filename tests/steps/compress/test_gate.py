@@ -48,7 +48,7 @@ def spoil(scored, tmp_path):
         step.add("network")
         step.add("dir")
         args = step.parse(["--nj", "1", *argv, scored.network, run.dir])
-        inputs = [scored.network / name for name in COPIED]
+        inputs = [Path(args.network) / name for name in COPIED]
         if step.up_to_date(args.dir, inputs + gate.inputs_of(args)):
             return 0
 
@@ -212,6 +212,40 @@ def test_what_cannot_be_measured_is_told_first(spoil, scored, tmp_path):
         spoil("--baseline", scored.baseline, "--graph", "nowhere")
     assert not Path(spoil.dir).exists()
     assert spoil.made == 0
+
+
+def test_what_a_network_was_made_of_is_not_forgotten(spoil, scored, errors, tmp_path):
+    errors["here"] = 24
+    spoil("--baseline", scored.baseline, "--no-gate")
+    first = spoil.dir
+    refused = {"method": "spoil", "source": None, "gate": about(first)["gate"]}
+    scored.network = first
+    for number, options in enumerate([["--baseline", scored.baseline], []]):
+        errors["here"] = 20
+        spoil.dir = tmp_path / f"again{number}"
+        spoil(*options)
+        assert about(spoil.dir)["earlier"] == [refused]
+    scored.network, spoil.dir = spoil.dir, tmp_path / "third"
+    spoil("--baseline", scored.baseline)
+    made = about(spoil.dir)
+    assert made["gate"]["passed"] is True
+    assert made["earlier"] == [refused, {**refused, "gate": {"passed": None}}]
+
+    # The first is made again, and passes: then the gate of the second tells so.
+    scored.network, spoil.dir = first, tmp_path / "again0"
+    (first / "compress.json").write_text('{"method": "spoil", "gate": {"passed": true}}')
+    spoil("--baseline", scored.baseline)
+    assert "earlier" not in about(spoil.dir)
+
+
+def test_what_this_gate_measures_too_is_no_earlier_step(tmp_path):
+    gates = [{"method": name, "source": str(tmp_path / source), "gate": {"passed": passed}}
+             for name, source, passed in (("prune", "a", False), ("factor", "b", None))]
+    (tmp_path / "compress.json").write_text(json.dumps({**gates[1], "earlier": gates[:1]}))
+    for network, left in (("a", []), ("b", gates[:1]), ("c", gates)):
+        assert gate.earlier_of(tmp_path, tmp_path / network / "decode_dev") == left
+    assert gate.earlier_of(tmp_path) == gates
+    assert gate.earlier_of(tmp_path / "a") == []
 
 
 def test_what_is_measured_against_is_not_written_over(spoil, scored, tmp_path, monkeypatch):

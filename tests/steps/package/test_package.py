@@ -105,6 +105,11 @@ def test_a_kept_network_that_the_gate_refused_warns():
     found = warnings(SimpleNamespace(compress={"gate": {"passed": None}}),
                      {"wer": [], "licence": ""})
     assert len(found) == 3
+    compress = {"gate": {"passed": True}, "earlier": [{"method": "prune", "gate": gate},
+                                                      {"method": "factor", "gate": {}}]}
+    found = warnings(SimpleNamespace(compress=compress), {"wer": [1], "licence": "CC0"})
+    assert len(found) == 2 and "although prune.py cost more than allowed: WER 12.00 %" in found[0]
+    assert "what factor.py, before, cost" in found[1]
 
 
 def test_wer_by_group(packed, tmp_path):
