@@ -15,6 +15,7 @@ import numpy as np
 from ai_edge_litert.tools import flatbuffer_utils
 
 from steps.compress.folded import folded
+from steps.nnet.layers import MapPosteriors
 from steps.nnet.litert import LiteRtModel
 from steps.nnet.size import calls, context
 from steps.nnet.tf import tf
@@ -41,6 +42,11 @@ def affine_layers(model):
     """{name: shape of the kernel, inputs first} of the layers with matrices, from the input on."""
     return {layer.name: tuple(layer.kernel.shape) for layer, _, _ in calls(model)
             if getattr(layer, "kernel", None) is not None}
+
+
+def posterior_maps(model):
+    """Names of the layers that multiply posteriors, most of which whole numbers would make 0."""
+    return [layer.name for layer in model.layers if isinstance(layer, MapPosteriors)]
 
 
 def convert(function, shape):

@@ -5,7 +5,8 @@ Schemes: float32; float16 kernels; int8 kernels, what they are multiplied with b
 it runs; int8-static, where all between the layers is int8, of ranges found in speech; int4 kernels
 with a scale for each output, or for each 32 or 64 inputs of it (int4-block32, int4-block64). With
 <data>, int4 kernels are rounded so that it matters least for that speech (not recurrent networks).
-Batch norms are folded into affine layers. The result is decoded as any network, not trained.
+Batch norms are folded into affine layers; the map of posteriors that a mixture may have stays
+float32. The result is decoded as any network, not trained.
 
 in   <network>/final.keras config.json ...  a network of steps/nnet, steps/transfer, steps/compress
      <data>/feats.scp cmvn.scp utt2spk      training speech; int8-static needs it
@@ -98,14 +99,14 @@ def calibration_speech(args):
 
 def quantize(args, keep, speech, out):
     """Write the network directory out; returns the dict of compress.json."""
-    from steps.compress.litert import affine_layers, export
+    from steps.compress.litert import affine_layers, export, posterior_maps
     from steps.compress.schemes import kernels_in, plan_of, quantized
     from steps.nnet.network import load_model
     started, source = time.time(), Path(args.network)
     model = load_model(source / "final.keras")
     layers = affine_layers(model)
     check_keep(keep, layers)
-    plan = plan_of(layers, args.scheme, keep)
+    plan = plan_of(layers, args.scheme, keep) | dict.fromkeys(posterior_maps(model), "float32")
     config = read_config(source)
     data = export(model)
     # Kernels that were trained to be where whole numbers put them are not to be moved again.

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from steps.compress import quantize
 from steps.compress.litert import affine_layers, export
 from steps.compress.schemes import SCHEMES, kernels_in, parse_keep, plan_of, quantized
 from steps.nnet.architectures import ARCHITECTURES, add_output, build_trunk
+from steps.nnet.layers import MapPosteriors, MixPosteriors
 from steps.nnet.litert import LiteRtModel
-from steps.nnet.network import RECURRENT, is_compiled, read_network
-from steps.nnet.tf import seed
+from steps.nnet.network import NEEDED, RECURRENT, is_compiled, read_network, save_model
+from steps.nnet.tf import keras, seed
+from steps.transfer.mixture import beside
 from tests.steps.transfer.tiny_source import make_source
 from utils.step import UserError
 
@@ -89,6 +92,33 @@ def test_layers_that_are_kept_are_wider():
     bits = {name: kernel["bits"] for name, kernel in
             kernels_in(quantized(export(model), plan), layers).items()}
     assert bits == {"input.affine": 16, "tdnn1.affine": 4, "tdnn2.affine": 32, "output": 8}
+
+
+@pytest.mark.parametrize("scheme", ["int8", "float16", "int8-static", "int4"])
+def test_a_map_of_posteriors_stays_float(tmp_path, scheme):
+    parts, feats = [small("tdnn", num_pdfs=num)[0] for num in (20, 12)], small("tdnn")[1]
+    for name in affine_layers(parts[1]):      # that no kernel is there twice
+        parts[1].get_layer(name).kernel.assign(1.1 * parts[1].get_layer(name).kernel)
+    for part in parts:
+        part.layers[-2].kernel.assign(20 * part.layers[-2].kernel)   # posteriors far apart
+    x = keras.Input((None, 13), name="feats")
+    mapping = MapPosteriors(12, name="a.map")
+    mixed = MixPosteriors([0.5, 0.5], name="mix")(
+        [mapping(beside(parts[0], x, "a.")), beside(parts[1], x, "b.")])
+    mapping.set_weights([np.random.default_rng(0).dirichlet([0.1] * 12, 20).astype(np.float32)])
+    model = keras.Model(x, mixed)
+    for name in quantize.KEPT:
+        (tmp_path / name).write_text("x")
+    (tmp_path / "config.json").write_text(json.dumps(dict.fromkeys(NEEDED, 1)))
+    save_model(tmp_path / "final.keras", model)
+    (tmp_path / "out").mkdir()
+    args = SimpleNamespace(network=tmp_path, scheme=scheme, keep="", data="")
+    about = quantize.quantize(args, [], [feats] if "static" in scheme else [], tmp_path / "out")
+    bits = {layer["name"]: layer["bits"] for layer in about["layers"]}
+    assert bits.pop("a.map") == 32 and set(bits.values()) == {BITS.get(scheme, 4)}
+    made, exact = (LiteRtModel(data).run(feats) for data in (
+        (tmp_path / "out/model.tflite").read_bytes(), export(model)))
+    assert np.abs(made - exact).max() < 20
 
 
 def test_zeros_are_counted_in_the_file():
