@@ -10,7 +10,7 @@ import numpy as np
 from steps.nnet.network import EPOCH, FILES, load_model, save_model
 from utils.step import UserError
 
-TRAINABLE = "adapt/final.keras"
+TRAINABLE, TRAINABLE_CONFIG = "adapt/final.keras", "adapt/config.json"
 WEIGHTS = "model.weights.h5"
 
 
@@ -32,6 +32,11 @@ def write_half(source, target):
     return len(packed.getvalue())
 
 
+def config_of(package):
+    """Name of the config.json of a package's trainable form, which some have with the model's."""
+    return TRAINABLE_CONFIG if TRAINABLE_CONFIG in package else "model/config.json"
+
+
 def unpack_network(package, directory):
     """A package's network as steps/transfer and steps/nnet train it, in <directory>.
 
@@ -43,7 +48,8 @@ def unpack_network(package, directory):
     directory = Path(directory)
     save_model(directory / "final.keras", load_model(package.path / TRAINABLE))
     for name in FILES[1:]:
-        shutil.copyfile(package.path / "model" / name, directory / name)
+        shutil.copyfile(package.path / (config_of(package) if name == "config.json" else
+                                        f"model/{name}"), directory / name)
 
 
 def _halved(data):

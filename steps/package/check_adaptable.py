@@ -43,13 +43,16 @@ def main(argv=None):
 
 def judge(package, target):
     """Whether the package can be a source, and lines that say for what."""
-    from steps.package.adapt import TRAINABLE
+    from steps.package.adapt import TRAINABLE, config_of
     from steps.package.whole import check_front_end
     front_end = check_front_end(package)
     feats = front_end["feats"]
-    possible = TRAINABLE in package
+    mixture = "mixture" in package.json(config_of(package))
+    possible = TRAINABLE in package and not mixture
+    why = ("it is a mixture, which cannot be trained on" if mixture else
+           "the package was made with --no-adapt")
     lines = ["training: yes, the network is there in a trainable form" if possible else
-             "training: no, the package was made with --no-adapt; transcribe.py alone works",
+             f"training: no, {why}; transcribe.py alone works",
              f"features: {feats['kind']} of {feats['feat_dim']}, {feats['sample_rate']} Hz, CMVN "
              f"by {front_end['cmvn']}"]
     same = None

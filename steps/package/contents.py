@@ -10,7 +10,7 @@ from typing import NamedTuple
 from steps.decode.fingerprints import check_graph
 from steps.nnet.jobs import read_front_end
 from steps.nnet.network import FILES, read_config
-from steps.package.adapt import TRAINABLE, write_half
+from steps.package.adapt import TRAINABLE, TRAINABLE_CONFIG, write_half
 from steps.package.whole import SEARCH
 from steps.score.wer import read_summary
 from utils.json_file import read_json
@@ -47,7 +47,8 @@ def inputs_of(args):
             *(path for d in (args.dev, *args.decode) if d
               for path in (Path(d) / "scoring/summary.json",
                            *sorted((Path(d) / "scoring").glob("by_*")))),
-            *(Path(d) / "final.keras" for d in (args.trainable, source_of(network)) if d)]
+            *(Path(d) / name for d in (args.trainable, source_of(network)) if d
+              for name in ("final.keras", "config.json"))]
 
 
 def source_of(network):
@@ -138,6 +139,9 @@ def trainable_of(args, config, compress):
     for directory in (args.trainable, args.network, compress.get("source")):
         if directory and (Path(directory) / "final.keras").is_file():
             found = read_config(directory)
+            if "mixture" in found:
+                raise UserError(directory, "is a mixture, which cannot be trained on",
+                                "--no-adapt, or --trainable with one network")
             for what in ALIKE:
                 if found[what] != config[what]:
                     raise UserError(Path(directory) / "config.json", f"{what} is {found[what]}, "
@@ -176,6 +180,7 @@ def write(out, plan):
         shutil.copyfile(plan.lexicon, out / "lang/lexicon.txt")
     if plan.trainable:
         size = write_half(plan.trainable / "final.keras", out / TRAINABLE)
+        shutil.copyfile(plan.trainable / "config.json", out / TRAINABLE_CONFIG)
         log(f"{plan.trainable}: its trainable form takes {size / 1e6:.2f} MB")
     (out / "recogniser.json").write_text(json.dumps({"search": plan.search}, indent=1) + "\n")
 

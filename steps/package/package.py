@@ -12,7 +12,8 @@ out  <package>/manifest.json      sha256 and bytes of every file, checked before
      <package>/model/*            a network directory with model.tflite
      <package>/graph/*            HCLG as OpenFst's const, which loads at once; the penalty is in it
      <package>/lang/*             lm.arpa.gz, lexicon.txt
-     <package>/adapt/final.keras  the network as float16, for steps/transfer; not with --no-adapt
+     <package>/adapt/*            final.keras as float16 and config.json of the network that
+                                  steps/transfer takes; not with --no-adapt
      <package>.zip
 
 e.g. steps/package/package.py --dev exp/fr/tdnn/decode_dev --decode exp/fr/tdnn/decode_test \\
@@ -78,8 +79,8 @@ def add_options(step):
     step.add("--lm", default="", metavar="ARPA", help="gzipped or not (default <lang>/lm.arpa.gz)")
     step.add("--lexicon", default="", metavar="FILE", help="the dict directory's lexicon.txt")
     step.add("--trainable", default="", metavar="NETWORK",
-             help="network directory with final.keras of the same pdfs, to be adapted later "
-                  "(default <network>, or what it was compressed from)")
+             help="network directory with final.keras of the same pdfs, to be adapted later; no "
+                  "mixture (default <network>, or what it was compressed from)")
     step.add("--no-adapt", action="store_true", help="leave it out; saves half of its bytes")
     step.add("--name", default="", help="of the package, for people")
     step.add("--language", default="", help="such as fr, or mdw")

@@ -11,7 +11,7 @@ import pytest
 from steps.decode.fst_arrays import read_fst
 from steps.nnet.network import is_network, read_network
 from steps.package import check_adaptable, contents, package
-from steps.package.archive import open_package
+from steps.package.archive import open_package, write_manifest
 from steps.package.card import render, warnings, wer_rows
 from utils.step import UserError
 
@@ -152,6 +152,28 @@ def test_a_trainable_network_of_another_context(packed, tmp_path):
     with pytest.raises(UserError, match=r"other/config.json: left_context is .*, and that of"):
         package.main(["--trainable", other, *packed.arguments, tmp_path / "p"])
     assert not (tmp_path / "p").exists()
+
+
+def test_a_mixture_cannot_be_trained_on(packed, tmp_path, capsys):
+    config = json.loads((packed.network / "config.json").read_text())
+    shutil.copytree(packed.network, tmp_path / "mix")
+    (tmp_path / "mix/config.json").write_text(json.dumps({**config, "mixture": {}}))
+    *options, _, graph, lang = packed.arguments
+    with pytest.raises(UserError, match=r"mix: is a mixture, which cannot be trained on \(--no-"):
+        package.main([*options, tmp_path / "mix", graph, lang, tmp_path / "p"])
+    assert not (tmp_path / "p").exists()
+    package.main(["--trainable", packed.network, *options, tmp_path / "mix", graph, lang,
+                  tmp_path / "p"])
+    assert check_adaptable.main(["--unpack", tmp_path / "source", tmp_path / "p"]) == 0
+    assert json.loads((tmp_path / "source/config.json").read_text()) == config
+    # A package whose trainable form is of the same config.json.
+    for name in ("adapt/config.json", ".done"):
+        (tmp_path / "p" / name).unlink()
+    write_manifest(tmp_path / "p", {"name": "p"})
+    capsys.readouterr()
+    assert check_adaptable.main(["--unpack", tmp_path / "no", tmp_path / "p"]) == 1
+    assert "training: no, it is a mixture" in capsys.readouterr().out
+    assert not (tmp_path / "no").exists()
 
 
 def test_targets_of_adapting(packed, tmp_path, capsys):
