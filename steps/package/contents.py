@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from steps.decode.fingerprints import check_graph
+from steps.hmm.tree import check_same_tree
 from steps.nnet.jobs import read_front_end
-from steps.nnet.network import FILES, read_config
+from steps.nnet.network import FILES, MODELS, read_config
 from steps.package.adapt import TRAINABLE, TRAINABLE_CONFIG, write_half
 from steps.package.whole import SEARCH
 from steps.score.wer import read_summary
 from utils.json_file import read_json
-from utils.step import UserError, log
+from utils.step import UserError, log, made_of_another
 
 ALIKE = ("num_pdfs", "feat_dim", "subsampling", "left_context", "right_context")   # of networks
 GRAPH_FILES = ("words.txt", "phones.txt", "graph.json", "bpe.model")
@@ -48,7 +49,7 @@ def inputs_of(args):
               for path in (Path(d) / "scoring/summary.json",
                            *sorted((Path(d) / "scoring").glob("by_*")))),
             *(Path(d) / name for d in (args.trainable, source_of(network)) if d
-              for name in ("final.keras", "config.json"))]
+              for name in ("final.keras", "config.json", "tree"))]
 
 
 def source_of(network):
@@ -80,6 +81,8 @@ def check(args):
         if value is not None and not 0 < value < float("inf"):
             raise UserError(option, f"is {value:g}", "expected more than 0")
     lmwt, wip = lm_weight(args)
+    for decode in filter(None, (args.dev, *args.decode)):
+        check_decoded(decode, network, graph)
     search = {"acwt": 1.0 / lmwt, "beam": args.beam, "max_active": args.max_active,
               "min_active": args.min_active}
     for name, value in search.items():
@@ -132,6 +135,14 @@ def lm_weight(args):
             float(best["wip"] if args.wip is None else args.wip))
 
 
+def check_decoded(decode, network, graph):
+    """UserError if a decode directory tells that it was made by another network or graph."""
+    for path in (*(network / name for name in MODELS), graph / "HCLG.fst"):
+        if made_of_another(decode, path):
+            raise UserError(decode, f"is not of {path.parent} as it is now",
+                            "decode with it and score, or name another directory")
+
+
 def trainable_of(args, config, compress):
     """The directory of the trainable network, None if it is left out."""
     if args.no_adapt:
@@ -148,11 +159,22 @@ def trainable_of(args, config, compress):
                                     f"and that of {args.network} {config[what]}",
                                     "--trainable is the network it was compressed from, or one on "
                                     "the same tree with the same context")
+            check_same_tree(directory, args.network, "train a network with steps/nnet",
+                            "--trainable is the network it was compressed from, or one on the "
+                            "same tree")
+            if _is_same(directory, compress.get("source")) and \
+                    made_of_another(args.network, Path(directory) / "final.keras"):
+                raise UserError(args.network, f"was made of another {directory} than it is now",
+                                "compress it again, or name another network with --trainable")
             return Path(directory)
         if directory and directory == args.trainable:
             break
     raise UserError(args.trainable or args.network, "has no final.keras to be adapted later",
                     "name the network it was compressed from with --trainable, or --no-adapt")
+
+
+def _is_same(path, other):
+    return bool(path and other) and Path(path).resolve() == Path(other).resolve()
 
 
 def write(out, plan):

@@ -5,7 +5,7 @@ in   <network>/model.tflite or final.keras, config.json front_end.json priors fi
      phones.txt compress.json          final.keras is exported as float32 LiteRT
      <graph>/HCLG.fst words.txt phones.txt phones/* graph.json bpe.model
      <lang>/lm.arpa.gz, or --lm; --lexicon
-     --dev and --decode directories, scored; --trainable's final.keras
+     --dev and --decode directories of this network and graph, scored; --trainable's final.keras
 out  <package>/manifest.json      sha256 and bytes of every file, checked before use
      <package>/card.json README.md     what it was made from, how well and how fast it hears
      <package>/recogniser.json    how it decodes: LM weight and insertion penalty chosen on --dev
@@ -16,8 +16,9 @@ out  <package>/manifest.json      sha256 and bytes of every file, checked before
                                   steps/transfer takes; not with --no-adapt
      <package>.zip
 
-e.g. steps/package/package.py --dev exp/fr/tdnn/decode_dev --decode exp/fr/tdnn/decode_test \\
-       --lexicon data/fr/dict/lexicon.txt --name "French, small" --language fr \\
+e.g. steps/package/package.py --dev exp/fr/tdnn_int8/decode_dev \\
+       --decode exp/fr/tdnn_int8/decode_test --lexicon data/fr/dict/lexicon.txt \\
+       --name "French, small" --language fr \\
        exp/fr/tdnn_int8 exp/fr/tri3b/graph data/fr/lang_test exp/fr/package
 """
 

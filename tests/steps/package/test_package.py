@@ -154,6 +154,46 @@ def test_a_trainable_network_of_another_context(packed, tmp_path):
     assert not (tmp_path / "p").exists()
 
 
+def told_of(directory, step, **inputs):
+    """A .done that tells of other inputs of these names."""
+    path = directory / ".done"
+    done = json.loads(path.read_text()) if path.is_file() else {}
+    done.setdefault(step, {"options": {}, "outputs": [], "inputs": {}})["inputs"].update(inputs)
+    path.write_text(json.dumps(done))
+
+
+@pytest.mark.parametrize("option", ["--dev", "--decode"])
+@pytest.mark.parametrize("name", ["final.keras", "model.tflite", "HCLG.fst"])
+def test_decoded_with_another_network_or_graph(packed, tmp_path, option, name):
+    decode, where = tmp_path / "decode", packed.graph if name == "HCLG.fst" else packed.network
+    shutil.copytree(packed.baseline, decode)
+    done = json.loads((decode / ".done").read_text())
+    inputs = done["decode"]["inputs"]
+    done["decode"]["inputs"] = {p: v for p, v in inputs.items() if not p.endswith(f"/{name}")}
+    (decode / ".done").write_text(json.dumps(done))
+    told_of(decode, "decode", **{f"other/{name}": "0"})
+    with pytest.raises(UserError, match=f"decode: is not of {where} as it is now .decode with it"):
+        package.main(["--lmwt", "10", option, decode, *packed.arguments[-3:], tmp_path / "p"])
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_trainable_network_that_is_another_now(packed, tmp_path):
+    network, source = tmp_path / "network", tmp_path / "source"
+    for copy in (network, source):
+        shutil.copytree(packed.network, copy)
+    (network / "final.keras").unlink()
+    (network / "model.tflite").write_bytes(b"")
+    (network / "compress.json").write_text(json.dumps({"source": str(source)}))
+    told_of(network, "quantize", **{"source/final.keras": "0"})
+    arguments = ["--lmwt", "10", network, *packed.arguments[-2:], tmp_path / "p"]
+    with pytest.raises(UserError, match=r"network: was made of another .*source than it is now"):
+        package.main(arguments)
+    (source / "tree").write_bytes((source / "tree").read_bytes() + b"\n")
+    with pytest.raises(UserError, match="source/tree: is another tree than"):
+        package.main(arguments)
+    assert not (tmp_path / "p").exists()
+
+
 def test_a_mixture_cannot_be_trained_on(packed, tmp_path, capsys):
     config = json.loads((packed.network / "config.json").read_text())
     shutil.copytree(packed.network, tmp_path / "mix")
