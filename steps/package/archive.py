@@ -18,7 +18,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from utils.step import UserError, write_atomic
+from utils.step import UserError, read_done, write_atomic
 
 FORMAT = "graft-package-1"
 MANIFEST = "manifest.json"
@@ -81,6 +81,24 @@ def open_package(path):
         raise UserError(path, f"is no zip, or a broken one ({error})", AGAIN) from None
 
 
+def is_hidden(name):
+    """Whether a path within a package is of a file or in a folder whose name begins with a dot."""
+    return any(part.startswith(".") for part in name.split("/"))
+
+
+def check_alone(directory, names):
+    """UserError if a folder has files that no package.py wrote and that are not to be written now.
+
+    names  of files in the package
+    """
+    directory = Path(directory)
+    ours = {*names, MANIFEST, *read_done(directory).get("package", {}).get("outputs", [])}
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory).as_posix()
+        if not (path.is_dir() or is_hidden(name) or name in ours):
+            raise UserError(path, "is no file of a package", "move it away, or name another folder")
+
+
 def write_manifest(directory, about):
     """manifest.json of all files in a directory. Returns their number and bytes."""
     directory = Path(directory)
@@ -119,13 +137,15 @@ def _open_folder(path):
     found = set()
     for entry in path.rglob("*"):
         name = entry.relative_to(path).as_posix()
+        if is_hidden(name):     # as systems leave behind; no name in a manifest is
+            continue
         if entry.is_symlink():
             raise UserError(path / name, "is a symbolic link, which packages have none of", AGAIN)
         if not entry.is_dir():
             if not entry.is_file():   # a pipe or a device, whose reading may never end
                 raise UserError(path / name, "is no plain file", AGAIN)
             found.add(name)
-    _check_names(path, manifest, found - UNTRACKED)
+    _check_names(path, manifest, found - UNTRACKED, "remove it")
     for name, about in manifest["files"].items():
         if (path / name).stat().st_size != about["bytes"] \
                 or _sha256(path / name) != about["sha256"]:
@@ -206,11 +226,15 @@ def _parse_manifest(data, package):
     return manifest
 
 
-def _check_names(path, manifest, found):
-    """UserError unless the files that are there are those of the manifest."""
+def _check_names(path, manifest, found, otherwise=AGAIN):
+    """UserError unless the files that are there are those of the manifest.
+
+    otherwise  what to do about one that is not
+    """
     for name in sorted(set(manifest["files"]) ^ found):
-        what = "is missing" if name not in found else f"is not in {MANIFEST}"
-        raise UserError(path, f"{name!r} {what}", AGAIN)
+        if name in found:
+            raise UserError(path, f"{name!r} is not in {MANIFEST}", otherwise)
+        raise UserError(path, f"{name!r} is missing", AGAIN)
 
 
 def _json(data, package, name):

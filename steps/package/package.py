@@ -41,10 +41,12 @@ def main(argv=None):
         return 0
     plan = contents.check(args)
 
-    from steps.package.archive import open_package, write_manifest, write_zip
+    from steps.package.archive import check_alone, open_package, write_manifest, write_zip
     from steps.package.card import card_of, render
     with step.output(args.package) as out:
         contents.write(out, plan)
+        check_alone(args.package, {"card.json", "README.md", *(
+            path.relative_to(out).as_posix() for path in out.rglob("*"))})
         made_of = {"bytes": {name: sum(p.stat().st_size for p in (out / name).rglob("*"))
                              for name in ("model", "graph", "lang", "adapt")
                              if (out / name).is_dir()}}

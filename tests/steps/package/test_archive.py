@@ -58,7 +58,7 @@ def test_a_changed_file_is_refused(folder, tmp_path):
 
 def test_unknown_and_missing_files_are_refused(folder, tmp_path):
     (folder / "run.py").write_text("print('no')")
-    with pytest.raises(UserError, match=r"'run.py' is not in manifest.json"):
+    with pytest.raises(UserError, match=r"'run.py' is not in manifest.json \(remove it\)"):
         open_package(folder)
     with pytest.raises(UserError, match=r"'run.py' is not in manifest.json"):
         open_package(rezip(folder, tmp_path / "x.zip", names=["run.py"]))
@@ -66,6 +66,16 @@ def test_unknown_and_missing_files_are_refused(folder, tmp_path):
     (folder / "card.json").unlink()
     with pytest.raises(UserError, match=r"'card.json' is missing"):
         open_package(folder)
+
+
+def test_hidden_files_of_a_folder_are_passed_over(folder, tmp_path):
+    (folder / ".DS_Store").write_text("x")
+    (folder / ".git/objects").mkdir(parents=True)
+    (folder / ".git/objects/x").symlink_to("/etc/passwd")
+    with open_package(folder) as made:
+        assert ".DS_Store" not in made
+    with pytest.raises(UserError, match=r"'.DS_Store' is not in manifest.json \(fetch"):
+        open_package(rezip(folder, tmp_path / "x.zip", names=[".DS_Store"]))
 
 
 @pytest.mark.parametrize("name", ["../card.json", "/etc/passwd", "model/../../x", "C:\\x", "a//b",

@@ -57,6 +57,22 @@ def test_a_second_run_does_nothing_and_a_lost_zip_is_made_again(packed, tmp_path
     assert check_adaptable.main([folder]) == 1
 
 
+def test_a_folder_with_other_files_is_left_as_it_is(packed, tmp_path):
+    folder = tmp_path / "p"
+    (folder / "model").mkdir(parents=True)
+    (folder / ".DS_Store").write_text("x")
+    (folder / "model/priors~").write_text("x")
+    with pytest.raises(UserError, match=r"p/model/priors~: is no file of a package .move it away"):
+        package.main(["--no-adapt", *packed.arguments, folder])
+    assert {p.name for p in folder.rglob("*")} == {".DS_Store", "model", "priors~"}
+    (folder / "model/priors~").unlink()
+    (folder / "README.md").write_text("of a run that was killed")
+    package.main(["--no-adapt", *packed.arguments, folder])
+    package.main([*packed.arguments, folder])
+    package.main(["--no-adapt", *packed.arguments, folder])
+    assert not (folder / "adapt/final.keras").exists()
+
+
 def test_penalty_is_in_the_graph(packed, tmp_path):
     import kaldifst
     source = packed.graph / "HCLG.fst"
