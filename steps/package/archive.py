@@ -16,6 +16,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
 
 from utils.step import UserError, read_done, write_atomic
@@ -170,30 +171,49 @@ def _open_zip(path, archive):
     with archive.open(members.pop(MANIFEST)) as file:
         manifest = _parse_manifest(file.read(MAX_MANIFEST + 1), path)
     _check_names(path, manifest, set(members))
-    temporary = tempfile.TemporaryDirectory(prefix="graft-package-")
+    with _unpacking():
+        temporary = tempfile.TemporaryDirectory(prefix="graft-package-")
     try:
         for name, about in manifest["files"].items():
             target = Path(temporary.name) / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with archive.open(members[name]) as source, target.open("wb") as out:
-                if not _copy(source, out, about):
-                    raise UserError(path, f"{name} is not as the package was made", AGAIN)
+            with archive.open(members[name]) as source, _unpacking():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("wb") as out:
+                    if not _copy(source, out, about):
+                        raise UserError(path, f"{name} is not as the package was made", AGAIN)
     except BaseException:
         temporary.cleanup()
         raise
     return Package(temporary.name, path, manifest, temporary)
 
 
+@contextmanager
+def _unpacking():
+    """An OSError is of the temporary directory, and told as that."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(tempfile.tempdir or "temporary directory", "cannot be written to, "
+                        f"{error.strerror.lower()}", "free some space, or set TMPDIR") from None
+
+
 def _copy(source, out, about):
     """Copy no more than the bytes that the manifest promises; whether they are those."""
     digest, count = hashlib.sha256(), 0
-    while chunk := source.read(CHUNK):
+    while chunk := _read(source):
         count += len(chunk)
         if count > about["bytes"]:
             return False
         digest.update(chunk)
         out.write(chunk)
     return count == about["bytes"] and digest.hexdigest() == about["sha256"]
+
+
+def _read(source):
+    try:
+        return source.read(CHUNK)
+    except OSError as error:     # of the zip, not of what is written
+        raise zipfile.BadZipFile(str(error)) from None
 
 
 def _read_manifest(path, package):

@@ -2,8 +2,10 @@
 
 import json
 import os
+import resource
 import shutil
 import stat
+import tempfile
 import zipfile
 
 import pytest
@@ -158,6 +160,25 @@ def test_any_byte_of_a_zip_may_be_damaged(folder, tmp_path):
         except UserError:
             refused += 1
     assert refused > 0.8 * len(whole)   # dates and the like may change
+
+
+def test_a_full_temporary_directory_is_no_broken_zip(folder, tmp_path, monkeypatch):
+    write_zip(tmp_path / "a.zip", folder)
+    temporary, line = tmp_path / "tmp", r"tmp: cannot be written to, {} \(free some space, or set"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4, limits[1]))
+    try:
+        with pytest.raises(UserError, match=line.format("file too large")):
+            open_package(tmp_path / "a.zip")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(temporary.iterdir()) == []
+    temporary.rmdir()
+    with pytest.raises(UserError, match=line.format("no such file or directory")):
+        open_package(tmp_path / "a.zip")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "graft-package-9"}', "\ud800",
