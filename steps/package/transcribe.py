@@ -11,7 +11,8 @@ out  standard output, or with --out a file beside another for each sound and for
      <out>/<name>.json      text; segments and words with start, end and confidence
 
 Needs requirements-run.txt only, no TensorFlow. A file that cannot be read is named, the others go
-on, and the exit status is 1. Words may be wrong where the confidence, 0 to 1, is low.
+on, and the exit status is 1. A file that is there beside its sound already is not written over.
+Words may be wrong where the confidence, 0 to 1, is low.
 
 e.g. steps/package/transcribe.py --format text,srt --out subtitles fr.zip talks interview.mp3
 """
@@ -58,9 +59,12 @@ def main(argv=None):
     if not args.out and len(files) > 1 and not is_stream(formats):
         raise UserError("--out", f"is needed for {len(files)} files as {args.format}",
                         "name a directory")
-    if args.out:
-        check_not_theirs(args.out, files, formats)
-    broken, seconds = transcribe_all(args, files, formats)
+    kept = beside_their_sound(args.out, files, formats) if args.out else set()
+    if kept:
+        log(f"{min(kept)}{f' and {len(kept) - 1} more' * (len(kept) > 1)}: there already beside "
+            "the sound, left as they are (to have them made again, move them away)")
+        files = left_to_do(args, files, formats, kept)
+    broken, seconds = transcribe_all(args, files, formats, kept) if files else (0, 0.0)
     if broken:
         raise SystemExit(f"{step.name}: {broken} of {len(files)} files could not be transcribed, "
                          "see above")
@@ -121,15 +125,24 @@ def names_of(found):
     return names
 
 
-def check_not_theirs(out, names, formats):
-    """UserError if a transcript would be written over a file beside its sound, such as a text."""
+def beside_their_sound(out, names, formats):
+    """Paths of transcripts to be written that are there already beside their sound.
+
+    They may be a user's own texts as well as of a run before.
+    """
     from steps.package.formats import SUFFIXES
-    for name, file in names.items():
-        for kind in formats:
-            target = Path(out) / (name + SUFFIXES[kind])
-            if target.exists() and target.resolve().parent == file.resolve().parent:
-                raise UserError(target, f"is there already, beside {file.name}",
-                                "move it, or name another folder with --out")
+    targets = {Path(out) / (name + SUFFIXES[kind]): file
+               for name, file in names.items() for kind in formats}
+    return {target for target, file in targets.items()
+            if target.exists() and target.resolve().parent == file.resolve().parent}
+
+
+def left_to_do(args, files, formats, kept):
+    """The files of which not all transcripts are there; all of a speaker's if one is."""
+    from steps.package.formats import SUFFIXES
+    left = {name: file for name, file in files.items()
+            if any(Path(args.out) / (name + SUFFIXES[kind]) not in kept for kind in formats)}
+    return files if left and args.one_speaker else left
 
 
 def is_stream(formats):
@@ -138,8 +151,9 @@ def is_stream(formats):
     return set(formats) <= MANY and len(formats) == 1
 
 
-def transcribe_all(args, files, formats):
-    """Transcribe, write, and count: broken files, seconds of sound."""
+def transcribe_all(args, files, formats, kept=()):
+    """Transcribe, write all but the paths that are kept, and count: broken files, seconds of sound.
+    """
     from tqdm import tqdm
 
     from steps.package.archive import open_package
@@ -159,10 +173,11 @@ def transcribe_all(args, files, formats):
             total += transcript.seconds
             for kind in formats:
                 text = format_as(kind, name, transcript)
-                if args.out:
-                    write_atomic(Path(args.out) / (name + SUFFIXES[kind]), text)
-                else:
+                target = Path(args.out) / (name + SUFFIXES[kind])
+                if not args.out:
                     _print(text)
+                elif target not in kept:
+                    write_atomic(target, text)
     return broken, total
 
 

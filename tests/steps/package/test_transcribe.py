@@ -272,13 +272,24 @@ def words_of(told):
     return [word for item in told for word in words_of(item)] if isinstance(told, list) else []
 
 
-def test_a_text_beside_the_sound_is_not_written_over(packed, tmp_path):
-    wav = Path(next(iter(packed.wavs.values())))
-    shutil.copy(wav, tmp_path / "talk.wav")
+def test_a_text_beside_the_sound_is_not_written_over(packed, tmp_path, capsys):
+    for name, wav in zip(("talk", "walk"), packed.wavs.values(), strict=False):
+        shutil.copy(wav, tmp_path / f"{name}.wav")
     (tmp_path / "talk.txt").write_text("by hand\n")
-    with pytest.raises(UserError, match=r"talk.txt: is there already, beside talk.wav"):
-        transcribe.main(["--out", tmp_path, packed.folder, tmp_path])
+    command = ["--out", tmp_path, packed.folder, tmp_path]
+    transcribe.main(command)
+    shown = capsys.readouterr().err
+    assert f"{tmp_path}/talk.txt: there already beside the sound" in shown and " 1 files" in shown
     assert (tmp_path / "talk.txt").read_text() == "by hand\n"
+    assert (tmp_path / "walk.txt").read_text().startswith("walk ")
+    transcribe.main(command)
+    shown = capsys.readouterr().err
+    assert "talk.txt and 1 more: there already" in shown and " 0 files" in shown
+    (tmp_path / "walk.txt").unlink()
+    transcribe.main(["--format", "text,srt", "--one-speaker", *command])
+    assert " 2 files" in capsys.readouterr().err
+    assert (tmp_path / "talk.txt").read_text() == "by hand\n"
+    assert all((tmp_path / name).is_file() for name in ("walk.txt", "walk.srt", "talk.srt"))
     transcribe.main(["--out", tmp_path / "out", packed.folder, tmp_path])
     transcribe.main(["--out", tmp_path / "out", packed.folder, tmp_path])
     assert (tmp_path / "out/talk.txt").is_file()
