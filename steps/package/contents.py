@@ -44,7 +44,8 @@ def inputs_of(args):
     return [*(network / name for name in (*FILES, "model.tflite", "compress.json")),
             *(graph / name for name in ("HCLG.fst", *GRAPH_FILES)),
             *sorted((graph / "phones").glob("*")),
-            *(Path(p) for p in (lm_of(args), args.lexicon, args.about) if p),
+            *(Path(p) for p in (lm_of(args), args.lexicon, args.about,
+                                args.sound and f"{args.sound}/wav.scp") if p),
             *(path for d in (args.dev, *args.decode) if d
               for path in (Path(d) / "scoring/summary.json",
                            *sorted((Path(d) / "scoring").glob("by_*")))),

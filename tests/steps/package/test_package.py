@@ -170,6 +170,15 @@ def test_a_trainable_network_of_another_context(packed, tmp_path):
     assert not (tmp_path / "p").exists()
 
 
+def test_what_a_package_is_made_of():
+    args = SimpleNamespace(network="n", graph="g", lang="l", lm="", lexicon="", about="", dev="d",
+                           decode=[], trainable="t", sound="data")
+    made_of = {str(path) for path in contents.inputs_of(args)}
+    assert {"d/scoring/summary.json", "t/final.keras", "t/config.json", "data/wav.scp"} <= made_of
+    assert "data/wav.scp" not in map(str, contents.inputs_of(SimpleNamespace(
+        **{**vars(args), "sound": ""})))
+
+
 def told_of(directory, step, **inputs):
     """A .done that tells of other inputs of these names."""
     path = directory / ".done"
