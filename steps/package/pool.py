@@ -11,8 +11,9 @@ import numpy as np
 from steps.package.archive import Package
 from steps.package.recogniser import Recogniser
 from steps.package.sound import seconds_of
+from steps.package.whole import check_front_end
 from utils.data.audio import AudioError
-from utils.step import UserError
+from utils.step import UserError, log
 
 _recogniser = None
 
@@ -22,8 +23,11 @@ def transcripts(package, options, files, num_jobs, bar, one_speaker=False):
 
     package      archive.Package;  options  of Recogniser;  files  {name: path}
     bar          tqdm, moved on by seconds of sound
-    one_speaker  whether features are normalised by all files together, not each by itself
+    one_speaker  whether what is normalised by speaker is so by all files together, not by each
     """
+    if one_speaker and check_front_end(package)["cmvn"] != "speaker":
+        log("--one-speaker changes nothing: this package's features are not normalised by speaker")
+        one_speaker = False
     bar.total = round(sum(map(_seconds, files.values())), 1) or None
     num_jobs = min(num_jobs, len(files))
     if num_jobs == 1:
