@@ -9,7 +9,8 @@ Batch norms are folded into affine layers; the map of posteriors that a mixture 
 float32. The result is decoded as any network, not trained.
 
 in   <network>/final.keras config.json ...  a network of steps/nnet, steps/transfer, steps/compress
-     <data>/feats.scp cmvn.scp utt2spk      training speech; int8-static needs it
+     <data>/feats.scp cmvn.scp utt2spk      training speech, heard for int4 and int8-static, which
+                                            needs it
      <baseline>/                            of the gate, see --baseline
 out  <dir>/model.tflite     float32 (left + n * subsampling + right, feat_dim) to log-posteriors
                             (n, num_pdfs)
@@ -52,15 +53,15 @@ def main(argv=None):
         args.max_wer_rise = MAX_RISE[4 if args.scheme.startswith("int4") else 8]
     keep = parse_keep(args.keep)
     inputs = [Path(args.network) / name for name in FILES]
-    if args.data:
+    heard = args.data and any(scheme.startswith(("int4", "int8-static"))
+                              for scheme in (args.scheme, *(scheme for _, scheme in keep)))
+    if heard:            # int8 follows from the kernels alone
         inputs += [Path(args.data) / name for name in ("feats.scp", "feats.json", "cmvn.scp",
                                                "utt2spk")]
     if step.up_to_date(args.dir, inputs + gate.inputs_of(args)):
         return 0
     check(args)
-    schemes = [args.scheme, *(scheme for _, scheme in keep)]
-    heard = any(scheme.startswith(("int4", "int8-static")) for scheme in schemes)
-    speech = calibration_speech(args) if heard else []   # int8 follows from the kernels alone
+    speech = calibration_speech(args) if heard else []
     about = gate.deliver(step, inputs, lambda out: quantize(args, keep, speech, out),
                          "--keep output=int8, quantize_aware.py, or a wider --scheme")
     return step.finish(f"{args.dir}: {about['bytes'] / 1e6:.3f} MB, {args.scheme}, "
@@ -78,6 +79,9 @@ def check(args):
                         "too much", "take int8")
     if args.scheme == "int8-static" and not args.data:
         raise UserError("--scheme", "int8-static needs training speech", "name a data directory")
+    if args.data and not (Path(args.data) / "feats.scp").is_file():
+        raise UserError(Path(args.data) / "feats.scp", "no such file",
+                        "name a data directory with features, or none")
     if args.data and recurrent:
         log("a recurrent network's kernels are not fitted to speech")
     for name in KEPT:
@@ -88,7 +92,7 @@ def check(args):
 
 def calibration_speech(args):
     """Some utterances over all of <data>, list of float32 (num_frames, feat_dim), padded."""
-    if not args.data or read_config(args.network).get("arch") in RECURRENT:
+    if read_config(args.network).get("arch") in RECURRENT:
         return []
     from steps.nnet.jobs import check_network
     from steps.nnet.network import pad
@@ -117,7 +121,7 @@ def quantize(args, keep, speech, out):
         shutil.copyfile(source / name, out / name)
     kernels = kernels_in(made, layers)
     return {"method": "quantize", "source": str(source), "scheme": args.scheme,
-            "keep": args.keep, "data": args.data, "calibration_utts": len(speech),
+            "keep": args.keep, "data": args.data if speech else "", "calibration_utts": len(speech),
             "num_params": config.get("num_params"), "bytes": len(made),
             "bytes_before": len(data),
             "nonzero": sum(kernel["nonzero"] for kernel in kernels.values()),

@@ -165,11 +165,23 @@ def test_static_listens_to_speech(scored, tmp_path):
     quantize.main(["--scheme", "int8-static", "--calibration-utts", "3", scored.network,
                    scored.train, tmp_path / "nn"])
     about = json.loads((tmp_path / "nn/compress.json").read_text())
-    assert about["calibration_utts"] == 3
+    assert about["calibration_utts"] == 3 and about["data"] == str(scored.train)
     assert about["gate"] == {"passed": None}
     feats = np.random.default_rng(0).normal(0, 1, (90, 13)).astype(np.float32)
     both = [read_network(d).log_posteriors(feats) for d in (scored.network, tmp_path / "nn")]
     assert 0 < np.abs(both[0] - both[1]).max() < 2
+
+
+def test_speech_that_is_not_heard_is_no_input(scored, tmp_path, capsys):
+    data = tmp_path / "data"
+    shutil.copytree(scored.train, data)
+    command = [scored.network, data, tmp_path / "nn"]
+    quantize.main(command)
+    assert json.loads((tmp_path / "nn/compress.json").read_text())["data"] == ""
+    (data / "feats.json").write_text("{}")
+    capsys.readouterr()
+    quantize.main(command)
+    assert "up to date" in capsys.readouterr().err
 
 
 def test_the_limit_is_the_schemes(scored, tmp_path, monkeypatch):
@@ -206,6 +218,8 @@ def test_recurrent_networks_are_not_made_static(speech, mono_ali, tmp_path, caps
 def test_damaged_networks_are_named(scored, tmp_path):
     with pytest.raises(UserError, match=r"nowhere/final.keras: no such file"):
         quantize.main([tmp_path / "nowhere", tmp_path / "nn"])
+    with pytest.raises(UserError, match=r"nowhere/feats.scp: no such file"):
+        quantize.main([scored.network, tmp_path / "nowhere", tmp_path / "nn"])
     shutil.copytree(scored.network, tmp_path / "net")
     (tmp_path / "net/tree").unlink()
     with pytest.raises(UserError, match=r"net/tree: no such file"):
