@@ -84,7 +84,8 @@ def inputs_of(args):
         return earlier
     dev, graph, _, _ = _as_the_baseline(args)
     return [*earlier, *(Path(args.baseline) / name for name in SCORED),
-            *(Path(dev) / name for name in ("feats.scp", "cmvn.scp", "utt2spk", "text")),
+            *(Path(dev) / name for name in ("feats.scp", "feats.json", "cmvn.scp", "utt2spk",
+                                            "text")),
             *(Path(graph) / name for name in ("HCLG.fst", "words.txt", "graph.json"))]
 
 
@@ -223,8 +224,9 @@ def check(args, directory, advice=""):
     said = (f"WER {wer:.2f} % on {dev} ({errors} errors), {baseline:.2f} % ({before}) before; "
             f"{allowed:.2f} % is allowed")
     if not passed and not args.no_gate:
-        tries = [advice] * bool(advice) + [f"--max-wer-rise above {args.max_wer_rise:g}",
-                                           "--no-gate"]
+        tries = [advice] * bool(advice) + ["--no-gate"]
+        if before:       # of no errors any share is none
+            tries.insert(-1, f"--max-wer-rise above {args.max_wer_rise:g}")
         raise UserError(args.dir, f"refused: {said}", f"try {', or '.join(tries)}")
     log(said if passed else f"WARNING: kept because of --no-gate: {said}")
     return {"passed": passed, "wer": round(wer, 4), "baseline": round(baseline, 4),

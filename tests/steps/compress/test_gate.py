@@ -112,7 +112,8 @@ def test_the_baseline_says_how_it_is_decoded(spoil, scored, errors):
 
 
 def test_a_network_that_is_deaf_is_refused(spoil, scored):
-    with pytest.raises(UserError, match=r"refused: WER 100.00 % .* 0.00 % is allowed"):
+    with pytest.raises(UserError, match=r"refused: WER 100.00 % .* 0.00 % is allowed "
+                       r"\(try a smaller --tilt, or --no-gate\)"):
         spoil("--tilt", "9", "--baseline", scored.baseline)
 
 
@@ -246,6 +247,18 @@ def test_what_this_gate_measures_too_is_no_earlier_step(tmp_path):
         assert gate.earlier_of(tmp_path, tmp_path / network / "decode_dev") == left
     assert gate.earlier_of(tmp_path) == gates
     assert gate.earlier_of(tmp_path / "a") == []
+
+
+def test_other_features_of_the_development_set_are_measured_again(spoil, scored, errors, tmp_path):
+    dev = tmp_path / "dev"
+    shutil.copytree(scored.dev, dev)
+    options = ("--baseline", scored.baseline, "--dev", dev)
+    spoil(*options)
+    feats = json.loads((dev / "feats.json").read_text())
+    (dev / "feats.json").write_text(json.dumps({**feats, "fingerprint": "x"}))
+    errors["here"] = 19
+    assert spoil(*options) == 0
+    assert (about(spoil.dir)["gate"]["errors"], spoil.made) == (19, 1)
 
 
 def test_what_is_measured_against_is_not_written_over(spoil, scored, tmp_path, monkeypatch):
