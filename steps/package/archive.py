@@ -8,9 +8,13 @@ checked; a zip is unpacked into a temporary directory. Its files are numbers, ta
 is run, none is unpickled.
 """
 
+import glob
 import hashlib
 import json
+import os
+import platform
 import re
+import shutil
 import stat
 import struct
 import tempfile
@@ -27,6 +31,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)   # the date of every member, so that equal packag
 MAX_BYTES = 8 << 30             # of a package unpacked
 MAX_MANIFEST = 1 << 20
 CHUNK = 1 << 20
+UNPACKED = f"graft-package-{platform.node()}-"     # then the process's number
 UNTRACKED = {MANIFEST, ".done"}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*){0,4}")
 AGAIN = "fetch the package again"
@@ -172,7 +177,8 @@ def _open_zip(path, archive):
         manifest = _parse_manifest(file.read(MAX_MANIFEST + 1), path)
     _check_names(path, manifest, set(members))
     with _unpacking():
-        temporary = tempfile.TemporaryDirectory(prefix="graft-package-")
+        remove_left_over(tempfile.gettempdir())
+        temporary = tempfile.TemporaryDirectory(prefix=f"{UNPACKED}{os.getpid()}-")
     try:
         for name, about in manifest["files"].items():
             target = Path(temporary.name) / name
@@ -185,6 +191,24 @@ def _open_zip(path, archive):
         temporary.cleanup()
         raise
     return Package(temporary.name, path, manifest, temporary)
+
+
+def remove_left_over(directory):
+    """Remove packages that processes of this machine had unpacked when they were killed."""
+    for path in Path(directory).glob(f"{glob.escape(UNPACKED)}*"):
+        pid = path.name.removeprefix(UNPACKED).partition("-")[0]
+        if pid.isdigit() and not _is_alive(int(pid)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:      # another user's
+        pass
+    return True
 
 
 @contextmanager

@@ -5,12 +5,14 @@ import os
 import resource
 import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 import zipfile
 
 import pytest
 
-from steps.package.archive import MANIFEST, open_package, write_manifest, write_zip
+from steps.package.archive import MANIFEST, UNPACKED, open_package, write_manifest, write_zip
 from utils.step import UserError
 
 
@@ -179,6 +181,22 @@ def test_a_full_temporary_directory_is_no_broken_zip(folder, tmp_path, monkeypat
     temporary.rmdir()
     with pytest.raises(UserError, match=line.format("no such file or directory")):
         open_package(tmp_path / "a.zip")
+
+
+def test_what_a_killed_process_unpacked_is_removed(folder, tmp_path, monkeypatch):
+    write_zip(tmp_path / "a.zip", folder)
+    temporary = tmp_path / "tmp"
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    for name in (f"{UNPACKED}{ended.pid}-x", f"{UNPACKED}{os.getpid()}-y", f"{UNPACKED}1-z",
+                 f"graft-package-elsewhere-{ended.pid}-x", f"{UNPACKED}x"):
+        (temporary / name / "model").mkdir(parents=True)
+    with open_package(tmp_path / "a.zip") as made:
+        assert made.path.name.startswith(f"{UNPACKED}{os.getpid()}-")
+    assert {path.name for path in temporary.iterdir()} == {
+        f"{UNPACKED}{os.getpid()}-y", f"{UNPACKED}1-z", f"graft-package-elsewhere-{ended.pid}-x",
+        f"{UNPACKED}x"}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "graft-package-9"}', "\ud800",
