@@ -62,6 +62,7 @@ def make(step, inputs, sizes, out):
     most = max(left, work.context[0]), max(right, work.context[1])
     teacher = narrowed(work.source, work.context, most)
     work.measure("source", work.trainer(teacher, TaughtLearner, most))
+    work.config.pop("units", None)       # which are the teacher's
     work.changed = {"arch": args.arch, "sizes": sizes, "left_context": left,
                     "right_context": right}
     trainer = work.trainer(narrowed(student, (left, right), most),

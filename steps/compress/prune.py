@@ -90,6 +90,7 @@ def make(step, inputs, out):
     if args.structure == "neurons":
         model, about["units"] = pruner.cut(model, [
             np.asarray(mask) for mask in trainer.learner.masks])
+        work.changed["units"] = about["units"]
     return work.write(out, model, trainer, about)
 
 

@@ -33,6 +33,9 @@ def main(argv=None):
                              macs_per_second(model, config["frame_shift"])}))
     print("sizes: " + " ".join(f"{name}={training.shown(value)}"
                                for name, value in config["sizes"].items()))
+    if "units" in config:
+        print("left by pruning: " + " ".join(f"{name}={left}/{of}"
+                                             for name, (left, of) in config["units"].items()))
     for layer in model.layers:
         if layer.count_params():
             shapes = ", ".join(str(tuple(w.shape)) for w in layer.weights)

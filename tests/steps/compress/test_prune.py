@@ -87,6 +87,7 @@ def test_neurons(speech, mono_ali, tmp_path):
     about, config = told(out), json.loads((out / "config.json").read_text())
     assert about["num_params"] == config["num_params"] < 0.8 * about["before"]["num_params"]
     assert all(kept == -(-of // 2) for kept, of in about["units"].values())
+    assert config["units"] == about["units"]
     assert about["sparsity"] == 0
     assert config["left_context"] == json.loads((source / "config.json").read_text())[
         "left_context"]

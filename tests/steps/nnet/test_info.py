@@ -1,5 +1,6 @@
 """What is said of a network, held against counts by hand."""
 
+import json
 import shutil
 
 import pytest
@@ -31,6 +32,15 @@ def test_a_network(network, capsys):
     out = capsys.readouterr().out
     assert out.startswith("dnn: 0.0") and "context 5 + 5 frames" in out
     assert "hidden_dim=64" in out and "dnn1.affine" in out
+
+
+def test_units_that_pruning_left(network, tmp_path, capsys):
+    shutil.copytree(network, tmp_path / "pruned")
+    path = tmp_path / "pruned/config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()),
+                                "units": {"dnn1.affine": [32, 64]}}))
+    info.main([tmp_path / "pruned"])
+    assert "left by pruning: dnn1.affine=32/64" in capsys.readouterr().out.splitlines()
 
 
 def test_a_litert_model_has_no_layers(network, tmp_path):
