@@ -101,6 +101,10 @@ def render(card):
         lines += ["", "| set | group | WER % | 95 % interval | words |", "|---|---|---|---|---|"]
         lines += [f"| {r['set']} | {r['group']} | {r['wer']:.2f} | {r['low']:.2f} to "
                   f"{r['high']:.2f} | {r['words']} |" for r in card["wer"]]
+        together = ", with CMVN over all that a speaker says" * (card["cmvn"] == "speaker")
+        lines += ["", f"These are steps/decode's{together}. transcribe.py hears each file by "
+                  "itself, with beam {beam:g} and {max_active} tokens at most, and may make some "
+                  "more errors.".format(**card["search"])]
     lines += ["", "```bash", "steps/package/transcribe.py <this folder or its zip> talk.wav",
               "```"]
     return "\n".join(lines) + "\n"

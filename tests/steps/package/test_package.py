@@ -143,6 +143,8 @@ def test_readme_has_the_warnings(packed):
     card = json.loads((packed.folder / "card.json").read_text())
     text = render({**card, "warnings": ["Careful."], "about": "Of *glass*."})
     assert "> **Careful.**" in text and "Of *glass*." in text and "| all |" in text
+    assert "transcribe.py hears each file by itself, with beam 13 and 7000 tokens at most" in text
+    assert "more errors" not in render({**card, "wer": []})
 
 
 def test_unpacked_network_is_the_one_that_was_packed(packed, tmp_path, capsys):
