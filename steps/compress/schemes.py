@@ -3,7 +3,8 @@
     data = quantized(export(model), {"tdnn1.affine": "int4", "output": "int8"}, calibration)
 
 int8 and int4 kernels are symmetric, with a scale for each output or, int4-block32 and int4-block64,
-for so many inputs of each; what is multiplied with them becomes int8 frame by frame while it runs.
+for so many inputs of each; what is multiplied with them becomes int8 while it runs, frame by frame,
+but for a convolution, which takes one range for all frames that are given at once.
 In int8-static all between the layers is int8 too, of ranges found in calibration speech.
 """
 

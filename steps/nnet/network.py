@@ -73,8 +73,9 @@ class Network:
     def log_posterior_blocks(self, feats):
         """log_posteriors, some frames after the other, so that memory is bounded by BLOCK.
 
-        Each block is scored with its whole context, so the cuts change nothing. Only a recurrent
-        network, which remembers more than its context, is given an utterance whole.
+        Each block is scored with its whole context, so the cuts change nothing, or, in a cnn of
+        int8 or int4 whose ranges are of a block, little. Only a recurrent network, which remembers
+        more than its context, is given an utterance whole.
         """
         left, right = self.context
         step = self.subsampling
