@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from steps.compress import quantize
 from steps.decode.fst_arrays import read_fst
 from steps.nnet.network import is_network, read_network
 from steps.package import check_adaptable, contents, package
@@ -202,6 +203,17 @@ def test_decoded_with_another_network_or_graph(packed, tmp_path, option, name):
     with pytest.raises(UserError, match=f"decode: is not of {where} as it is now .decode with it"):
         package.main(["--lmwt", "10", option, decode, *packed.arguments[-3:], tmp_path / "p"])
     assert not (tmp_path / "p").exists()
+
+
+def test_what_the_gate_decoded_is_of_the_network_that_it_let_pass(packed, tmp_path):
+    made, folder = tmp_path / "int8", tmp_path / "p"
+    quantize.main(["--nj", "1", "--baseline", packed.baseline, packed.network, made])
+    decode = made / packed.baseline.name
+    package.main(["--dev", decode, "--decode", decode, "--trainable", packed.network,
+                  "--licence", "CC0-1.0", made, *packed.arguments[-2:], folder])
+    card = json.loads((folder / "card.json").read_text())
+    assert card["warnings"] == [] and card["compressed"]["gate"]["passed"] is True
+    assert card["wer"][0]["set"] == str(decode)
 
 
 def test_a_trainable_network_that_is_another_now(packed, tmp_path):
