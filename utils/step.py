@@ -83,7 +83,7 @@ class Step:
         global _name
         self.file = Path(file).resolve()
         self.name = _name = self.file.stem
-        self.family = sorted({self.name, *family})
+        self._family = family
         self.started = time.time()
         sys.excepthook = _told
         self.parser = Parser(
@@ -99,6 +99,10 @@ class Step:
                           "with options")
             self.add("--job", type=int, default=0, help=argparse.SUPPRESS)
             self.add("--work", default="", help=argparse.SUPPRESS)
+
+    @property
+    def family(self):
+        return sorted({self.name, *self._family})
 
     def add(self, *args, **kwargs):
         return self.parser.add_argument(*args, **kwargs)

@@ -73,7 +73,7 @@ class Retraining:
         self.directory = Path(self.args.network)
         self._check_inputs()
         self.config = read_config(self.directory)
-        self.config.pop("mixture", None)          # which what learns from it is not
+        self.mixture = self.config.pop("mixture", None)    # which what learns from it is not
         self.checkpoints = training.checkpoints_of(step)
         self.language = training.LanguageData(self.args, self.args.data, self.args.alidir,
                                               self.checkpoints, read_front_end(self.directory))
@@ -101,7 +101,10 @@ class Retraining:
         hidden, output = self._ends(model)
         train, valid = self.language.readers(*(context or self.context),
                                              self.config["subsampling"], self.args.batch_size)
-        log(f"{training.describe(self._counted(model))}; on {devices()}")
+        counted = self._counted(model)
+        if is_mixture(model):
+            counted["mixture"] = self.mixture
+        log(f"{training.describe(counted)}; on {devices()}")
         return Trainer(keras.Model(model.inputs[0], hidden, name=model.name),
                        [Task(output.name, model, output, train, valid)], self.options,
                        Path(self.args.dir), self.key, learner=make_learner)
@@ -112,10 +115,9 @@ class Retraining:
         A mixture has none; its log-posteriors are as good as logits.
         """
         from steps.nnet.architectures import output_of
-        from steps.nnet.layers import MixPosteriors
         from steps.nnet.size import calls
         from steps.nnet.tf import keras
-        if isinstance(model.layers[-1], MixPosteriors):
+        if is_mixture(model):
             return model.outputs[0], keras.layers.Identity(name="output")
         output = output_of(model, self.directory)
         hidden, = (inputs[0] for layer, inputs, _ in calls(model) if layer is output)
@@ -179,3 +181,9 @@ class Retraining:
                 raise UserError(self.directory / name, "no such file",
                                 "take a network that can be trained, of steps/nnet")
         training.check_tree(self.args.alidir, self.directory)
+
+
+def is_mixture(model):
+    """Whether a network is one of steps/transfer/mix.py, or one of these given more frames."""
+    from steps.nnet.layers import MixPosteriors
+    return isinstance(model.layers[-1], MixPosteriors)

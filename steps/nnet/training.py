@@ -283,7 +283,9 @@ def write_directory(out, model, config, priors, transitions, front_end, tree_dir
 
 def describe(config):
     """A network's size in words, for the log."""
-    return (f"{config['arch']}: {config['num_params'] / 1e6:.3f} million parameters, "
+    several = config.get("mixture", {}).get("networks")
+    name = f"{len(several)} networks" if several else config["arch"]
+    return (f"{name}: {config['num_params'] / 1e6:.3f} million parameters, "
             f"{config['macs_per_second'] / 1e6:.1f} million multiply-adds a second of speech, "
             f"context {config['left_context']} + {config['right_context']} frames, "
             f"one output every {config['subsampling']}")

@@ -288,3 +288,15 @@ def test_a_full_disk_is_one_line(tmp_path):
 
 def test_where_jobs_run():
     assert split_command(house.RUN) == [str(ROOT / "utils/parallel/run.py")]
+
+
+def test_a_record_of_its_own_for_each_file(tmp_path):
+    """Steps that add what they make to their name, as train_ngram.py, know their own outputs."""
+    for name, file in (("a", "a.1"), ("b", "b.1"), ("a", "a.2")):
+        step = Step(ROOT / "steps/x.py", "")
+        step.name += f":{name}"
+        step.parse(["--force"])
+        step.up_to_date(tmp_path, [])
+        with step.output(tmp_path) as out:
+            (out / file).write_text("")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".done", "a.2", "b.1"]

@@ -1,6 +1,7 @@
 """Students of tiny teachers, from options to files."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def test_a_student_says_what_its_teacher_says(speech, mono_ali, teacher, tmp_pat
     assert far["1"] < 0.7 * far["0.1"]
 
 
-def test_a_mixture_teaches(speech, mono_ali, teacher, tmp_path):
+def test_a_mixture_teaches(speech, mono_ali, teacher, tmp_path, capsys):
     other = make_source(tmp_path / "other", speech.train, mono_ali, arch="dnn")
     config = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps({**config, "units": {"dnn1.affine": [1, 2]}}))
@@ -71,6 +72,8 @@ def test_a_mixture_teaches(speech, mono_ali, teacher, tmp_path):
     out = tmp_path / "nn"
     assert run(speech, mono_ali, tmp_path / "mix", out, "--arch", "dnn", "--sizes",
                "hidden_dim=8 num_layers=1 window=1") == 0
+    told = capsys.readouterr().err
+    assert re.search("distill: 2 networks: .* million", told) and "distill: dnn: " in told
     about, config = (json.loads((out / name).read_text())
                      for name in ("compress.json", "config.json"))
     assert about["before"]["num_params"] == sum(
