@@ -9,12 +9,12 @@ from utils.step import UserError
 
 @pytest.fixture
 def fst():
-    """40 states, most of them with one arc, the last ones with 200 each."""
+    """3000 states, the first three of which have 1000 arcs each."""
     rng = np.random.default_rng(0)
-    src = np.concatenate([np.arange(37), np.repeat([37, 38, 39], 200)])
-    dst, ilabel, olabel = rng.integers(0, 40, (3, len(src)))
-    return from_arcs(0, 40, src, dst, ilabel, olabel, rng.random(len(src)),
-                     np.where(np.arange(40) == 39, 0, np.inf))
+    src = np.repeat([0, 1, 2], 1000)
+    dst, ilabel, olabel = rng.integers(0, 3000, (3, len(src)))
+    return from_arcs(0, 3000, src, dst, ilabel, olabel, rng.random(len(src)),
+                     np.where(np.arange(3000) == 2999, 0, np.inf))
 
 
 def test_what_is_written_is_read(fst, tmp_path):
@@ -31,13 +31,13 @@ def test_a_file_cut_anywhere_is_cut_short(fst, tmp_path):
     path = tmp_path / "fst"
     write_fst(path, fst)
     whole = path.read_bytes()
-    for size in [*range(4, 100), *range(100, len(whole), 97), len(whole) - 16, len(whole) - 1]:
+    for size in [*range(4, 100), *range(100, len(whole), 997), len(whole) - 16, len(whole) - 1]:
         path.write_bytes(whole[:size])
         with pytest.raises(UserError, match=re.escape(f"{path}: ") + "is cut short"):
             read_fst(path)
 
 
-@pytest.mark.parametrize("state", [-1, 40])
+@pytest.mark.parametrize("state", [-1, 3000])
 def test_states_that_are_not_there(fst, tmp_path, state):
     fst.nextstate[100] = state
     write_fst(tmp_path / "fst", fst)
@@ -46,7 +46,7 @@ def test_states_that_are_not_there(fst, tmp_path, state):
 
 
 def test_a_start_that_is_not_there(fst, tmp_path):
-    write_fst(tmp_path / "fst", fst._replace(start=40))
+    write_fst(tmp_path / "fst", fst._replace(start=3000))
     with pytest.raises(UserError, match="fst: leads to a state that is not there"):
         read_fst(tmp_path / "fst")
 
