@@ -8,13 +8,12 @@ import numpy as np
 import soundfile
 import soxr
 
-from utils.data.audio import AudioError, open_sound, pick_channel
+from utils.data.audio import AudioError, check_samples, open_sound, pick_channel
 
 BLOCK = 10.0          # s that are read at once
 SHORTEST, LONGEST = 60.0, 120.0   # s of a window, but for a file's last
 PAUSE = 0.3           # s: a window ends in the middle of the quietest stretch of this length
 FRAME = 0.01          # s
-LOUDEST = 1e12        # full scale is 1, or 2 ** 31 where whole numbers were written as floats
 
 
 def windows(path, rate, channel="mix", shortest=SHORTEST, longest=LONGEST):
@@ -81,8 +80,7 @@ def _blocks(path, rate, channel):
             if not len(block) and read < expected - 0.02 * expected - 2000:
                 raise AudioError(path, f"truncated, {read} of {expected} samples")
             samples = pick_channel(block, channel, path)
-            if not (np.abs(samples) < LOUDEST).all():   # false of no numbers, too
-                raise AudioError(path, "has samples that are no numbers, or beyond all measure")
+            check_samples(samples, path)
             if stream:
                 samples = stream.resample_chunk(samples, last=not len(block))
             if len(samples):

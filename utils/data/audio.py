@@ -29,6 +29,7 @@ SOUND_SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".ai
                   ".snd", ".w64", ".rf64", ".caf", ".sph", ".nist"}
 MAX_BROKEN = 0.05       # share of utterances that may be skipped
 MAX_OVERSHOOT = 0.5     # s that a segment may end after its recording, as in extract-segments
+LOUDEST = 1e12          # full scale is 1, or 2 ** 31 where whole numbers were written as floats
 MIN_RATE = 1000         # Hz, below which a header tells no truth
 _SHORT = re.compile(r"^\s*data : (\d+) \(should be (\d+)\)", re.MULTILINE)
 _STREAM = 0x7FFFF000    # sizes from here on say that a pipe's writer did not know the length
@@ -247,9 +248,14 @@ def _decode(file, name, count=-1):
     # An MP3's own count may be off by its encoder's delay.
     if len(samples) < expected - 0.02 * expected - 2000 or not len(samples):
         raise _broken(name, f"truncated, {len(samples)} of {expected} samples")
-    if not np.isfinite(samples).all():
-        raise _broken(name, "has samples that are no numbers")
+    check_samples(samples, name)
     return samples
+
+
+def check_samples(samples, name):
+    """AudioError of a file so named if some are no numbers, or no sound's."""
+    if not (np.abs(samples) < LOUDEST).all():   # false of no numbers, too
+        raise _broken(name, "has samples that are no numbers, or beyond all measure")
 
 
 def open_sound(source, name=None):

@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -156,8 +157,8 @@ def test_samples_that_are_no_numbers(make_data, tmp_path):
     soundfile.write(path, samples, rate, subtype="FLOAT")
     make_mfcc.main(["--nj", 1, directory])
     assert len(read_table(f"{directory}/feats.scp")) == 39
-    assert "s001-u003: its sound has samples that are no numbers" in (
-        tmp_path / directory / "log/make_mfcc.1.log").read_text()
+    told = (tmp_path / directory / "log/make_mfcc.1.log").read_text()
+    assert re.search("skipped s001-u003: .*u003.wav: has samples that are no numbers", told)
 
 
 def test_sound_below_a_filter_has_changed(make_data, sound, tmp_path, capsys):
