@@ -49,7 +49,7 @@ def watch(until, report):
             os._exit(HAS_TO_RUN)
         return fresh
 
-    def commit(directory, name, entry):
+    def commit(directory, names, entry):
         if entry is None:
             report.write_text(json.dumps(sorted(
                 name for name, now in snapshot(directory).items() if before.get(name) != now)))
@@ -57,7 +57,7 @@ def watch(until, report):
                 os._exit(MADE)
         elif until == "moved":
             os.kill(os.getpid(), signal.SIGKILL)
-        write_done(directory, name, entry)
+        write_done(directory, names, entry)
 
     house.Step.up_to_date, house._write_done = check, commit
 

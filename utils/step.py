@@ -189,14 +189,13 @@ class Step:
             yield work
             outputs = sorted(str(p.relative_to(work)) for p in work.rglob("*") if not p.is_dir())
             stale = _outputs(directory, self.family) - set(outputs)
-            for name in self.family:
-                _write_done(directory, name, None)
+            _write_done(directory, self.family, None)
             for entry in sorted(work.iterdir()):
                 _move(entry, directory / entry.name)
             for name in stale:
                 (directory / name).unlink(missing_ok=True)
             self.outputs = outputs
-            _write_done(directory, self.name, {
+            _write_done(directory, [self.name], {
                 "options": self.options(), "inputs": self.inputs, "outputs": outputs,
                 "command": shlex.join([_short(self.file), *self.argv]), "version": VERSION,
                 "date": time.strftime("%Y-%m-%d %H:%M:%S"),
@@ -384,12 +383,15 @@ def _outputs(directory, names):
     return set().union(*own).difference(*(entry["outputs"] for entry in done.values()))
 
 
-def _write_done(directory, name, entry):
+def _write_done(directory, names, entry):
+    """Put an entry, of one name, into .done, or take those of all names out of it."""
     done = read_done(directory)
-    if done.pop(name, None) is None and entry is None:
+    if not done.keys() & set(names) and entry is None:
         return
+    for name in names:
+        done.pop(name, None)
     if entry:
-        done[name] = entry
+        done[names[0]] = entry
     write_atomic(Path(directory) / ".done", json.dumps(done, indent=1, ensure_ascii=False) + "\n")
 
 
