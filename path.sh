@@ -16,7 +16,8 @@ graft_is_made() {
 
 graft_python() {
   for graft_candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
-    if "$graft_candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
+    if "$graft_candidate" -c \
+      'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
       echo "$graft_candidate"
       return 0
     fi

@@ -303,10 +303,14 @@ def _size_and_time(path):
 
 def _archives(feats_scp):
     """{archive: size and modification time} of features that no feats.json tells of, Kaldi's."""
-    lines = feats_scp.read_text("utf-8", "replace").splitlines()
-    paths = {archive_of(line.partition(" ")[2])[0] for line in lines}
-    return {path: _size_and_time(Path(path)) for path in sorted(filter(None, paths))
+    return {path: _size_and_time(Path(path)) for path in sorted(archives_of(feats_scp))
             if Path(path).is_file()}
+
+
+def archives_of(scp):
+    """Paths of the archives that an scp names, without pipes."""
+    lines = Path(scp).read_text("utf-8", "replace").splitlines()
+    return {archive_of(line.partition(" ")[2])[0] for line in lines} - {None, ""}
 
 
 def archive_of(value):
@@ -408,8 +412,19 @@ def remove_stale(directory, name):
     """Remove the work directories .<name>.<pid>.tmp of processes that are no more."""
     for stale in Path(directory).glob(f".{name}.*.tmp"):
         pid = stale.name.split(".")[-2]
-        if not (pid.isdigit() and Path(f"/proc/{pid}").exists()):
+        if not (pid.isdigit() and is_alive(int(pid))):
             shutil.rmtree(stale, ignore_errors=True)
+
+
+def is_alive(pid):
+    """Whether there is a process of this number on this machine."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:      # another user's
+        pass
+    return True
 
 
 def _short(path):

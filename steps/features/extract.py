@@ -9,7 +9,7 @@ from steps.features.archive import MatrixWriter
 from steps.features.frontend import FrontEnd
 from utils.data.audio import MAX_BROKEN, for_each_utt
 from utils.data.tables import write_table
-from utils.step import UserError, archive_of, log, read_done, write_atomic
+from utils.step import UserError, archives_of, log, read_done, write_atomic
 
 INPUTS = ("wav.scp", "segments", "utt2spk", "reco2file_and_channel")
 INDICES = ("feats.scp", "cmvn.scp", "vad.scp")
@@ -91,7 +91,6 @@ def earlier_archives(directory):
     found = {directory / name for name in set().union(*made)}
     for table in (directory / name for name in INDICES):
         if table.is_file():
-            lines = table.read_text("utf-8", "replace").splitlines()
-            found |= {archive_of(line.partition(" ")[2])[0] for line in lines} - {None, ""}
+            found |= archives_of(table)
     found = {Path(path).resolve() for path in found}
     return [path for path in directory.glob("feats/*.ark") if path.resolve() in found]

@@ -23,7 +23,7 @@ import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
-from utils.step import UserError, read_done, write_atomic
+from utils.step import UserError, is_alive, read_done, write_atomic
 
 FORMAT = "graft-package-1"
 MANIFEST = "manifest.json"
@@ -197,18 +197,8 @@ def remove_left_over(directory):
     """Remove packages that processes of this machine had unpacked when they were killed."""
     for path in Path(directory).glob(f"{glob.escape(UNPACKED)}*"):
         pid = path.name.removeprefix(UNPACKED).partition("-")[0]
-        if pid.isdigit() and not _is_alive(int(pid)):
+        if pid.isdigit() and not is_alive(int(pid)):
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _is_alive(pid):
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:      # another user's
-        pass
-    return True
 
 
 @contextmanager

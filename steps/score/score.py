@@ -99,8 +99,7 @@ def main(argv=None):
         texts = read_words([work / f"hyps.{job}" for job in range(1, num_jobs + 1)],
                            settings, args.graph, mapping)
         shutil.rmtree(work)
-        heard = refs.keys() & next(iter(texts.values())).keys()
-        if not heard:
+        if refs.keys().isdisjoint(next(iter(texts.values()))):
             raise UserError(args.decode, f"has no lattice of an utterance of {args.data}/text",
                             "score with the data directory that was decoded")
         scored = count_settings(args, refs, texts)
@@ -120,9 +119,8 @@ def main(argv=None):
     if not args.dev:
         warn_at_the_edge(args, {setting: one.counts("wer").errors for setting, one in
                                 scored.items()}, chosen[0])
-    missing = f", {len(refs) - len(heard)} of them without a lattice" if len(heard) < len(refs) \
-        else ""
-    return step.finish(f"{error_line(best.counts('wer'))}, {len(refs)} utterances{missing}")
+    without = f", {summary['missing']} of them without a lattice" if summary["missing"] else ""
+    return step.finish(f"{error_line(best.counts('wer'))}, {len(refs)} utterances{without}")
 
 
 def add_counting_options(step):
