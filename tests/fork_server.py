@@ -8,6 +8,7 @@ the other large libraries once: a recipe on a tiny corpus starts Python some hun
 with its caller's arguments, environment, folder and open files, anything else by Python itself.
 """
 
+import atexit
 import json
 import os
 import runpy
@@ -112,6 +113,7 @@ def receive(connection):
 
 def become(message, files):
     """Run the script as if Python had been started for it."""
+    atexit._clear()   # what this process, which is not to end, had for its end
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
@@ -135,6 +137,7 @@ def become(message, files):
     except BaseException:
         traceback.print_exc()
     finally:
+        atexit._run_exitfuncs()   # os._exit does not: what the script left in $TMPDIR would stay there
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()

@@ -10,6 +10,7 @@ EARLY  a file for a list, in JSON, of the files that came to the output director
        before the results were whole; older ones may go
 """
 
+import atexit
 import importlib
 import json
 import os
@@ -54,6 +55,7 @@ def watch(until, report):
             report.write_text(json.dumps(sorted(
                 name for name, now in snapshot(directory).items() if before.get(name) != now)))
             if until == "made":
+                atexit._run_exitfuncs()
                 os._exit(MADE)
         elif until == "moved":
             os.kill(os.getpid(), signal.SIGKILL)

@@ -143,7 +143,7 @@ def test_accent_recipe_on_a_tiny_corpus(server, tiny, tmp_path):
                "--hold-out-speechocean762", 2, "--sizes", "all",
                "--systems", "tri3b", "--small-size", "all", "--nj", 1,
                "--trained", "pruned50 half",
-               "--quantized", "int8 int8_static int4_block32 half-int8"]
+               "--quantized", "int8_static half-int8"]
     run(ROOT / "egs/accent/run.sh", *options, server=server)
     part = tmp_path / "exp/speechocean762/all"
     rows = [line.split() for line in (part / "table").read_text().splitlines()]
