@@ -6,7 +6,7 @@ from itertools import islice
 import numpy as np
 
 from utils.lang.arpa import NEVER, ArpaModel, Level
-from utils.lang.lm_text import open_text
+from utils.lang.lm_text import BOM, open_text
 from utils.step import UserError
 
 CHUNK = 1 << 16         # lines parsed at a time
@@ -55,16 +55,16 @@ class _Lines:
     def __init__(self, path, file):
         self.path, self.file, self.number, self.pushed = path, file, 0, None
 
-    def next(self):
+    def next(self, wanted="\\end\\", do="is it whole?"):
         if self.pushed is not None:
             line, self.pushed = self.pushed, None
             return line
         for line in self.file:
             self.number += 1
+            line = line.removeprefix(BOM) if self.number == 1 else line
             if line.strip():
                 return line.strip()
-        raise UserError(f"{self.path}:{self.number}", "the file ends before \\end\\",
-                        "is it whole?")
+        raise UserError(f"{self.path}:{self.number}", f"the file ends before {wanted}", do)
 
     def expect(self, wanted):
         line = self.next().decode("utf-8", "replace")
@@ -83,9 +83,10 @@ class _Lines:
 
 
 def _header(lines):
-    while lines.next() != b"\\data\\":
+    begin, do = "\\data\\", "an ARPA file begins with it"
+    while lines.next(begin, do) != begin.encode():
         if lines.number > 1000:
-            raise lines.error("no \\data\\ in the first lines", "an ARPA file begins with it")
+            raise lines.error(f"no {begin} in the first lines", do)
     counts = []
     while match := re.fullmatch(rb"ngram\s+(\d+)\s*=\s*(\d+)", line := lines.next()):
         if int(match[1]) != len(counts) + 1:
@@ -115,7 +116,8 @@ def _section(lines, order, count, ids):
                                  for fields in rows])
             if order == 1:
                 table.words += [fields[1] for fields in rows]
-                b"".join(table.words[-len(rows):]).decode("utf-8")
+                if "\0" in b"".join(table.words[-len(rows):]).decode("utf-8"):
+                    raise ValueError
             else:
                 flat = [keys[word] for fields in rows for word in fields[1:order + 1]]
                 table.ids.append(np.array(flat, np.int32).reshape(-1, order))
@@ -160,6 +162,8 @@ def _explain(lines, raw, order, keys):
                     word.decode("utf-8")
                 except UnicodeDecodeError:
                     raise lines.error(f"{text!r} is not UTF-8", "convert it with iconv") from None
+                if b"\0" in word:
+                    raise lines.error(f"{text!r} has a zero byte", "is it whole?")
             elif word not in keys:
                 raise lines.error(f"{word.decode('utf-8', 'replace')} is not among the unigrams")
 

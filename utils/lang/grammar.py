@@ -1,15 +1,15 @@
 """The grammar G.fst of an n-gram model, and what becomes of the model in it."""
 
-import gzip
+import math
 import os
-import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from utils.lang.lm_text import BOS
+from utils.lang.arpa import NEVER
+from utils.lang.lm_text import BOM, BOS, open_text
 from utils.step import UserError
 
 
@@ -20,11 +20,9 @@ def arpa_to_fst(arpa, words_txt, fst):
     import kaldilm
 
     with tempfile.TemporaryDirectory(dir=Path(fst).parent) as work:
-        plain = Path(arpa)
-        if plain.suffix == ".gz":
-            plain = Path(work) / "arpa"
-            with gzip.open(arpa, "rb") as packed, plain.open("wb") as file:
-                shutil.copyfileobj(packed, file, 1 << 20)
+        plain = Path(work) / "arpa"
+        with plain.open("wb") as file:
+            file.writelines(_plain_lines(arpa))
         messages = Path(work) / "messages"
         try:
             with _stderr_to(messages):
@@ -38,6 +36,30 @@ def arpa_to_fst(arpa, words_txt, fst):
         raise UserError(arpa, f"gives an empty grammar with {words_txt}",
                         f"do they share words, and has the model {BOS}?")
     return grammar
+
+
+def _plain_lines(arpa):
+    """The lines of a model as kaldilm takes them: it ends the process where there is -inf, a weight
+    of the longest n-grams or a space before a \\, and a CR is to it a part of the word."""
+    longest = order = 0
+    with open_text(arpa) as file:
+        for line in file:
+            if line[:1] in (b"-", b"0") and b"\r" not in line and b"inf" not in line.lower() \
+                    and line.count(b"\t") + line.count(b" ") <= order + (order < longest):
+                yield line   # nearly all are
+                continue
+            fields = line.removeprefix(BOM).split()
+            if fields and fields[0][:1] == b"\\":
+                order += fields[0].endswith(b"-grams:")
+                longest = longest if order else 0   # what stands before \\data\\ is a comment
+            elif order:
+                fields = fields[:order + 1] if order == longest else fields
+                if b"inf" in line.lower():
+                    fields[::order + 1] = [b"%g" % NEVER if float(field) == -math.inf else field
+                                           for field in fields[::order + 1]]
+            elif fields and fields[0] == b"ngram":
+                longest += 1
+            yield b" ".join(fields) + b"\n"
 
 
 @contextmanager

@@ -109,7 +109,8 @@ def test_ngrams_without_their_history_are_left_out_and_counted(tmp_path):
 
 
 @pytest.mark.parametrize("old, new, line, what", [
-    ("\\data\\", "\\dat\\", r"\d+", "ends before"),
+    ("\\data\\", "\\dat\\", r"\d+", r"ends before .data.* begins with it"),
+    ("-0.9\tb", "-0.9\tb\0", 12, "zero byte"),
     ("ngram 2=4", "ngram 3=4", 5, "expected `ngram 2=`"),
     ("-0.9\tb", "-0.9x\tb", 12, "is no number"),
     ("-0.9\tb", "nan\tb", 12, "is no number"),

@@ -91,6 +91,26 @@ def test_paths_weigh_what_the_model_says(lang, arpa, tmp_path, packed):
     assert tried > 10
 
 
+def test_files_of_other_hands_give_the_same_grammar(lang, arpa, tmp_path):
+    """kaldilm ends the process at -inf, at weights of the longest n-grams, at a space before a \\,
+    and takes a CR for a part of the word."""
+    main([str(lang), str(arpa), str(tmp_path / "out")])
+    expected = (tmp_path / "out/G.fst").read_bytes()
+    text = arpa.read_text()
+    head, longest = text.split("\\3-grams:\n")
+    weighted = "".join(f"{line}\t0\n" if line.count("\t") == 1 else f"{line}\n"
+                       for line in longest.splitlines())
+    for name, other in {"crlf": text.replace("\n", "\r\n"), "bom": "\ufeff" + text,
+                        "weights": f"{head}\\3-grams:\n{weighted}",
+                        "infinite": text.replace("\n-99.0\t<s>", "\n-inf\t<s>"),
+                        "comment": "ngram 3=none\n" + text,
+                        "indented": text.replace("\n\\", "\n  \\")}.items():
+        assert other != text, name
+        (tmp_path / f"{name}.arpa").write_bytes(other.encode())
+        main([str(lang), str(tmp_path / f"{name}.arpa"), str(tmp_path / "out")])
+        assert (tmp_path / "out/G.fst").read_bytes() == expected, name
+
+
 def test_copies_reports_and_runs_once(lang, arpa, tmp_path, capfd):
     out = tmp_path / "lang_test"
     capfd.readouterr()
