@@ -3,6 +3,7 @@
 Standard library only, and little of it: this is started for every step of a recipe.
 """
 
+import errno
 import os
 import re
 import shlex
@@ -48,7 +49,7 @@ def parse(doc, argv):
         if name == "--mem":
             request.mem = _bytes(prog, value)
         elif name == "--option":
-            request.options += shlex.split(value)
+            request.options += _words(prog, value)
         else:
             setattr(request, name[2:].replace("-", "_"), _count(prog, name, value))
     match = _JOB_RANGE.fullmatch(argv[0]) if argv else None
@@ -76,10 +77,20 @@ def _count(prog, name, value):
 def _bytes(prog, value):
     number, unit = value[:-1], value[-1:].upper()
     try:
-        return int(float(number) * _UNITS[unit])
-    except (ValueError, KeyError):
-        raise SystemExit(f"{prog}: --mem: expected a size such as 500M or 2G, "
-                         f"not {value}") from None
+        size = int(float(number) * _UNITS[unit])
+    except (ValueError, KeyError, OverflowError):
+        size = 0
+    if size < 1:
+        raise SystemExit(f"{prog}: --mem: expected a size such as 500M or 2G, not {value}")
+    return size
+
+
+def _words(prog, value):
+    try:
+        return shlex.split(value)
+    except ValueError as error:
+        raise SystemExit(f"{prog}: --option: {value} cannot be split into words, "
+                         f"{error}") from None
 
 
 def log_of(request, job):
@@ -100,8 +111,19 @@ def prepare_logs(request):
     """Make the logs' directories, and remove old logs: a tail shown is never that of last time."""
     for job in request.jobs:
         log = log_of(request, job)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.unlink(missing_ok=True)
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            if log.is_file():   # /dev/null is to stay
+                log.unlink()
+            elif log.is_dir():
+                raise IsADirectoryError(errno.EISDIR, "is a directory")
+        except OSError as error:
+            raise cannot_write(request, log, error) from None
+
+
+def cannot_write(request, log, error):
+    """SystemExit for an OSError while a log is written: a full disk, a name that is a folder's."""
+    return SystemExit(f"{request.prog}: {log}: cannot be written, {error.strerror.lower()}")
 
 
 def job_environment(request):

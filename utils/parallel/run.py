@@ -30,6 +30,7 @@ import sys
 import time
 
 from utils.parallel.jobs import (
+    cannot_write,
     command_of,
     describe,
     explain,
@@ -50,7 +51,10 @@ def main(argv=None):
     prepare_logs(request)
     at_once = request.max_jobs_run or max(1, len(os.sched_getaffinity(0)) // request.num_threads)
     with Signals() as signals:
-        failed, stopped_by = run_all(request, at_once, signals)
+        try:
+            failed, stopped_by = run_all(request, at_once, signals)
+        except OSError as error:
+            raise cannot_write(request, error.filename or request.log, error) from None
     if stopped_by:
         print(f"{request.prog}: stopped by {stopped_by}, and so are its jobs", file=sys.stderr)
         return 1
@@ -88,8 +92,12 @@ def start(request, job):
     if request.mem:
         import resource
 
+        # A limit that is there already can be lowered only; -1 is none.
+        there = resource.getrlimit(resource.RLIMIT_AS)[1]
+        mem = request.mem if there < 0 else min(request.mem, there)
+
         def limit():
-            resource.setrlimit(resource.RLIMIT_AS, (request.mem, request.mem))
+            resource.setrlimit(resource.RLIMIT_AS, (mem, mem))
     with log_of(request, job).open("wb") as log:
         log.write(header(request, job))
         log.flush()

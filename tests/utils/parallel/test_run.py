@@ -101,6 +101,19 @@ def test_threads_and_memory(capfd):
     assert "MemoryError" in capfd.readouterr().err
 
 
+def test_more_memory_than_there_is_leave_for():
+    script = "ulimit -v 4000000; exec \"$0\" --mem 8G x.log bash -c 'ulimit -v'"
+    subprocess.run(["bash", "-c", script, RUN], check=True)
+    assert Path("x.log").read_text().splitlines()[3] == "4000000"
+
+
+def test_a_device_stays_when_it_is_the_log(monkeypatch):
+    removed = []
+    monkeypatch.setattr(Path, "unlink", lambda path, missing_ok=False: removed.append(path))
+    assert run.main(["/dev/null", "true"]) == 0
+    assert Path("/dev/null").is_char_device() and not removed
+
+
 def test_the_others_end_at_a_failure():
     started = time.monotonic()
     assert run.main(["--max-jobs-run", "2", "--stop-at-failure", "JOB=1:3", "x.JOB.log",
@@ -143,10 +156,20 @@ def test_jobs_end_with_the_process_that_started_run():
     (["JOB=0:2", "x.JOB.log", "true"], "job numbers rise from 1 on"),
     (["--foo", "x.log", "true"], "no such option: --foo"),
     (["--mem", "much", "x.log", "true"], "expected a size such as 500M or 2G, not much"),
+    (["--mem", "infG", "x.log", "true"], "expected a size such as 500M or 2G, not infG"),
+    (["--mem=-1G", "x.log", "true"], "expected a size such as 500M or 2G, not -1G"),
+    (["--option", "--comment=it's", "x.log", "true"], "--option: --comment=it's cannot be split"),
+    (["file/x.log", "true"], "file/x.log: cannot be written, file exists"),
+    (["file/y/x.log", "true"], "file/y/x.log: cannot be written, not a directory"),
+    (["folder", "true"], "folder: cannot be written, is a directory"),
+    (["full.log", "true"], "full.log: cannot be written, no space left on device"),
     (["--mem"], "--mem needs a value"),
     (["--max-jobs-run", "0", "x.log", "true"], "--max-jobs-run: expected a number from 1 on"),
 ])
 def test_mistakes_are_one_line(argv, message):
+    Path("file").touch()
+    Path("folder").mkdir()
+    Path("full.log").symlink_to("/dev/full")   # a full disk
     with pytest.raises(SystemExit, match=f"^run.py: .*{message}") as caught:
         run.main(argv)
     assert "\n" not in str(caught.value)
