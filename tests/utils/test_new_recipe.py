@@ -168,6 +168,30 @@ def test_the_tables_own_sets_and_a_telephone(corpus, tmp_path):
                                                                                         "mix")
 
 
+@pytest.mark.parametrize("header, columns", [
+    (("file", "Text #", "reader"), ("file", "2", "reader")),
+    (("file", "what is\nsaid", "reader"), ("file", "2", "reader")),
+    (("column", "column", "reader"), ("1", "2", "reader"))])
+def test_columns_whose_names_no_conf_file_can_hold(corpus, header, columns):
+    table, recipe = corpus / "table.csv", corpus / "mylang"
+    with table.open(newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    write_table(table, [header, *rows])
+    main(["--table", table, corpus / "rec", recipe])
+    assert tuple(option(recipe / "conf/corpus.conf", f"{role}-column")
+                 for role in ("path", "text", "speaker")) == columns
+    run(recipe, "--stop-stage", "0")
+    assert DataDir(recipe / "data/train").text["ana-001"] == rows[0][1].lower().strip(".")
+
+
+def test_white_space_that_a_conf_file_loses(corpus):
+    table, recipe = corpus / "table.csv", corpus / "mylang"
+    table.write_text(table.read_text().replace(",", "\t"))
+    main(["--table", table, "--delimiter", "\t", corpus / "rec", recipe])
+    assert option(recipe / "conf/corpus.conf", "delimiter") == "tab"
+    run(recipe, "--stop-stage", "0")
+
+
 def test_a_value_that_is_refused_leaves_nothing(corpus):
     (corpus / "rec").rename(corpus / "rec$6")
     with pytest.raises(UserError, match=r"cannot stand in run.sh"):

@@ -145,10 +145,11 @@ def _tier_rows(recordings, paths, kind, wanted):
             problems.append((path, found[-1][1], "name the file as the recording"))
             continue
         files.append((path, sound, tiers))
-    wanted = wanted or _likely_tiers(files)
+    # Names may end in a space, which is not seen, and which conf/corpus.conf does not keep.
+    wanted = [name.strip() for name in wanted or _likely_tiers(files)]
     rows, one = [], len(wanted) == 1
     for path, sound, tiers in files:
-        for tier in (t for t in tiers if t.name in wanted):
+        for tier in (t for t in tiers if t.name.strip() in wanted):
             speaker = tier.speaker or ("" if one else tier.name)
             for interval in tier.intervals:
                 where = f"{path}:{interval.line}"

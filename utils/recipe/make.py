@@ -75,5 +75,16 @@ def _import_options(args, recordings):
         columns = guess_columns(table, Recordings(recordings),
                                 {role.removesuffix("_column"): getattr(args, role)
                                  for role in DEFAULTS if role.endswith("_column")})
-        options |= {f"{role}_column": table.names[i] for role, i in columns.items()}
+        options |= {f"{role}_column": _column(table, i) for role, i in columns.items()}
+    if "delimiter" in options:   # white space at a line's end is lost in a conf file
+        options["delimiter"] = {"\t": "tab", " ": "space"}.get(args.delimiter, args.delimiter)
     return options
+
+
+def _column(table, i):
+    """A column's name, or its number from 1 where a conf file cannot hold the name, or two columns
+    have it."""
+    name = table.names[i]
+    if name and "#" not in name and "\n" not in name and table.names.count(name) == 1:
+        return name
+    return str(i + 1)

@@ -73,8 +73,9 @@ def corpus_conf(options):
     for name, value in options.items():
         for one in value if isinstance(value, list) else [value]:
             if "#" in str(one):
-                raise UserError(f"--{name}", f"{one}: a # begins a comment in conf/corpus.conf",
-                                "rename the file, or name the column by its number")
+                raise UserError(f"--{name.replace('_', '-')}",
+                                f"{one}: a # begins a comment in conf/corpus.conf",
+                                "give it another name")
             lines.append(f"--{name.replace('_', '-')}={one}")
     return "\n".join(lines) + "\n"
 
