@@ -32,6 +32,7 @@ MAX_OVERSHOOT = 0.5     # s that a segment may end after its recording, as in ex
 LOUDEST = 1e12          # full scale is 1, or 2 ** 31 where whole numbers were written as floats
 MIN_RATE = 1000         # Hz, below which a header tells no truth
 _SHORT = re.compile(r"^\s*data : (\d+) \(should be (\d+)\)", re.MULTILINE)
+_NO_SIZE = b"data\xff\xff\xff\xff"
 _STREAM = 0x7FFFF000    # sizes from here on say that a pipe's writer did not know the length
 
 
@@ -274,6 +275,10 @@ def open_sound(source, name=None):
     if short and _STREAM > int(short[1]) > int(short[2]):
         raise _broken(name, f"truncated, {int(short[2])} of {int(short[1])} bytes of samples")
     if file.frames == 0:
+        if isinstance(source, str) and file.format.startswith("WAV"):
+            filled = _fill_in_size(Path(source).read_bytes())
+            if filled.find(_NO_SIZE, 12, 4096) > 0:
+                return open_sound(io.BytesIO(filled), name)
         raise _broken(name, "has no samples")
     if file.samplerate < MIN_RATE:
         raise _broken(name, f"its header says {file.samplerate} Hz, which holds no speech")
@@ -329,8 +334,9 @@ def _run(rxfilename, stdin):
 
 
 def _fill_in_size(wav):
-    """A WAV whose writer left the data chunk's size 0 because it wrote to a pipe."""
+    """A WAV whose writer left the data chunk's size 0 because it wrote to a pipe, or was stopped.
+    """
     at = wav.find(b"data", 12, 4096) + 4
     if wav[:4] == b"RIFF" and at > 4 and wav[at:at + 4] == bytes(4) and len(wav) > at + 4:
-        return wav[:at] + b"\xff\xff\xff\xff" + wav[at + 4:]
+        return wav[:at - 4] + _NO_SIZE + wav[at + 4:]
     return wav

@@ -111,6 +111,9 @@ def test_a_stream_that_does_not_know_its_length(tmp_path, size):
     at = data.index(b"data") + 4
     (tmp_path / "b.wav").write_bytes(data[:at] + size.to_bytes(4, "little") + data[at + 4:])
     assert len(read_audio(f"cat {tmp_path}/b.wav |")[0]) == 16000
+    # The file itself, as of a recorder whose battery was empty.
+    assert audio_info(f"{tmp_path}/b.wav") == (16000, 16000, 1)
+    assert np.array_equal(read_audio(f"{tmp_path}/b.wav")[0], read_audio(f"{tmp_path}/a.wav")[0])
 
 
 def filtered(command):
