@@ -146,7 +146,8 @@ def read_source_lexicon(path, probabilities="auto", case="keep", drop_stress=Fal
     """Entries of a lexicon from elsewhere, and notes on what was changed.
 
     path           `word phones` or `word probability phones`, CMUdict's variants and comments
-    probabilities  "true", "false", or "auto": true if each line has one and phones after it
+    probabilities  "true", "false", or "auto": true if each line has one and phones after it, or if
+                   one has a fraction such as 0.5
     case           "keep", "lower" or "upper" for the words
     drop_stress    AH0 becomes AH
     raises         UserError with file and line: no pronunciation, bad probability, bad word
@@ -159,8 +160,10 @@ def read_source_lexicon(path, probabilities="auto", case="keep", drop_stress=Fal
     if not rows:
         raise UserError(path, "no words in it", "expected `word phones` a line")
     if probabilities == "auto":
-        probabilities = "true" if all(len(f) > 2 and _is_probability(f[1])
-                                      for _, f in rows) else "false"
+        # 0.5 is no phone: where one line has it, others without a probability are wrong.
+        probabilities = "true" if all(len(f) > 2 and _is_probability(f[1]) for _, f in rows) \
+            or any("." in f[1] and _is_probability(f[1]) for _, f in rows if len(f) > 1) \
+            else "false"
     words = {fields[0] for _, fields in rows}
     entries, variants, repeated = {}, 0, 0
     for number, fields in rows:

@@ -22,7 +22,7 @@ def main(argv=None):
     step = Step(__file__, __doc__)
     step.add("--probabilities", choices=("true", "false", "auto"), default="auto",
              help="whether the second field is a probability in (0, 1]; auto: if it is on every "
-                  "line (default auto)")
+                  "line, or 0.5 or the like on one (default auto)")
     step.add("--stress", choices=("keep", "drop"), default="keep",
              help="drop the digit at the end of CMUdict's vowels (default keep)")
     step.add("--case", choices=("keep", "lower", "upper"), default="keep",

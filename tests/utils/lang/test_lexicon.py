@@ -90,6 +90,10 @@ def test_probabilities_are_recognised_or_told(tmp_path):
     assert read_source_lexicon(path)[0] == entries("a 1", "b 1 B")
     with pytest.raises(UserError, match=r"lexicon:1: a has no pronunciation"):
         read_source_lexicon(path, "true")
+    for line, what in (("c 0 C", "c: 0 is not"), ("c C", "c: C is not"), ("c 1.2 C", "c: 1.2 is")):
+        path.write_text(f"a 0.5 A\n{line}\n")   # not phones of these names
+        with pytest.raises(UserError, match=f"lexicon:2: {what}"):
+            read_source_lexicon(path)
 
 
 def test_white_space_inside_a_word(tmp_path):
