@@ -139,11 +139,15 @@ def _tier_rows(recordings, paths, kind, wanted):
     files, problems = [], []
     for path in paths:
         tiers, media = (read_textgrid(path), []) if kind == "textgrid" else read_eaf(path)
-        found = [recordings.find(name) for name in media] + [recordings.like(path)]
-        sound = next((sound for sound, why in found if not why), None)
+        found = [(*recordings.find(name), origin) for name, origin in media]
+        found.append((*recordings.like(path), 0.0))
+        sound, origin = next(((sound, at) for sound, why, at in found if not why), (None, 0.0))
         if sound is None:
             problems.append((path, found[-1][1], "name the file as the recording"))
             continue
+        if origin:   # as ELAN does where it has synchronised several media
+            tiers = [tier._replace(intervals=[i._replace(start=i.start + origin, end=i.end + origin)
+                                              for i in tier.intervals]) for tier in tiers]
         files.append((path, sound, tiers))
     # Names may end in a space, which is not seen, and which conf/corpus.conf does not keep.
     wanted = [name.strip() for name in wanted or _likely_tiers(files)]

@@ -12,7 +12,8 @@ MAX_DIGITS = 12    # of a time in ms: thirty years
 
 
 def read_eaf(path):
-    """(Tiers, names of the media files) of a file; a tier's speaker is its participant.
+    """(Tiers, [(name of a media file, s of it that are time 0)]); a tier's speaker is its
+    participant.
 
     Annotations that have no times of their own take their parent's; several of one parent share
     its time evenly. Times in s.
@@ -38,9 +39,10 @@ def read_eaf(path):
         name = attributes["TIER_ID"]
         intervals = [Interval(*times[key], label, line) for key, label, line in tiers.get(name, [])]
         result.append(Tier(name, sorted(intervals), attributes.get("PARTICIPANT", "")))
-    media = [unquote(PurePosixPath(a.get("RELATIVE_MEDIA_URL") or a.get("MEDIA_URL", "")).name)
-             for _, a in root.found.get("MEDIA_DESCRIPTOR", [])]
-    return result, [name for name in media if name]
+    media = [(unquote(PurePosixPath(a.get("RELATIVE_MEDIA_URL") or a.get("MEDIA_URL", "")).name),
+              _seconds(a.get("TIME_ORIGIN", "0"), f"{path}:{line}", "TIME_ORIGIN"))
+             for line, a in root.found.get("MEDIA_DESCRIPTOR", [])]
+    return result, [(name, origin) for name, origin in media if name]
 
 
 def _slots(found, path):
@@ -59,10 +61,10 @@ def _slots(found, path):
     return slots
 
 
-def _seconds(value, where):
+def _seconds(value, where, name="TIME_VALUE"):
     """Whole milliseconds, as EAF has them, in s."""
     if not value.isascii() or not value.isdigit() or len(value) > MAX_DIGITS:
-        raise UserError(where, f"TIME_VALUE is {value[:20]!r}, no time in ms", SAVE)
+        raise UserError(where, f"{name} is {value[:20]!r}, no time in ms", SAVE)
     return int(value) / 1000
 
 

@@ -44,7 +44,7 @@ def write(path, text):
 
 def test_times_of_open_slots_and_of_dependent_tiers(tmp_path):
     tiers, media = read_eaf(write(tmp_path / "a.eaf", EAF))
-    assert media == ["a b.wav"]
+    assert media == [("a b.wav", 0.0)]
     told = {t.name: [(round(i.start, 3), round(i.end, 3), i.label) for i in t.intervals]
             for t in tiers}
     assert told == {"tx@A": [(0.5, 1.0, "fasi & mano"), (1.0, 1.5, "misa")],
@@ -63,6 +63,7 @@ def test_times_of_open_slots_and_of_dependent_tiers(tmp_path):
     ('TIME_SLOT_ID="ts2"', "", ":8: 'TIME_SLOT_ID' is missing"),
     ('TIME_VALUE="1500"', 'TIME_VALUE="1.5"', ":9: TIME_VALUE is '1.5', no time in ms"),
     ('TIME_VALUE="1500"', f'TIME_VALUE="{"9" * 400}"', ":9: TIME_VALUE is '9999"),
+    ("MIME_TYPE", 'TIME_ORIGIN="x" MIME_TYPE', ":4: TIME_ORIGIN is 'x', no time in ms"),
     ("misa", '<REF_ANNOTATION ANNOTATION_ID="b" ANNOTATION_REF="a1"/>',
      ":15: an annotation within another"),
     ("UTF-8", "foo", r":1: its encoding is not known \(unknown encoding: foo\)"),

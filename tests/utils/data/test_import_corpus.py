@@ -122,6 +122,10 @@ def test_elan_finds_its_media_and_speakers(folder):
     assert data.segments == {"Ana-ana_001-0000050": ("ana_001", 0.5, 0.7),
                              "Ana-ana_001-0000070": ("ana_001", 0.7, 0.9)}
     assert list(data.text.values()) == ["fasi & mano", "misa"]
+    eaf = folder / "session 1.eaf"   # ELAN's time 0 is 0.05 s of the recording
+    eaf.write_text(eaf.read_text().replace("MIME_TYPE", 'TIME_ORIGIN="50" MIME_TYPE'))
+    assert list(run(folder, "--tier", "tx@A").segments.values()) == [("ana_001", 0.55, 0.75),
+                                                                     ("ana_001", 0.75, 0.95)]
 
 
 def test_bad_rows_are_named_and_left_out(folder, tmp_path, capsys):
