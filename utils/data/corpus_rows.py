@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from utils.data.corpus_table import Table, guess_columns, seconds
+from utils.data.datadir import channel_number
 from utils.data.elan import read_eaf
 from utils.data.textgrid import decode, read_textgrid
 from utils.step import UserError, log
@@ -95,6 +96,11 @@ def _table_rows(recordings, path, options):
             start, end = _times(cells, thousandths)
         except ValueError as error:
             problems.append((table.where(row), str(error), "seconds, or h:mm:ss.s"))
+            continue
+        channel = cells.get("channel", "")
+        if channel not in ("", "0") and (" " in channel or channel_number(channel) is None):
+            problems.append((table.where(row), f"channel is {channel!r}",
+                             "1, 2, ... or A, B; --channel-column none: the column is not used"))
             continue
         rows.append(Row(table.where(row), sound, start, end, cells.get("speaker", ""),
                         cells["text"],

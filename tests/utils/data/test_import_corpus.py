@@ -128,6 +128,14 @@ def test_elan_finds_its_media_and_speakers(folder):
                                                                      ("ana_001", 0.75, 0.95)]
 
 
+def test_a_channel_that_is_none(folder, tmp_path):
+    path = write(tmp_path / "t.csv", "path,text,channel", "ana-001,fasi,left", "ben-001,misa,tv b")
+    with pytest.raises(UserError, match=r"t.csv:2: channel is 'left' \(1, 2, .*t.csv:3: channel "
+                                        r"is 'tv b' .*--channel-column none"):
+        main(["--table", path, folder, tmp_path / "data"])
+    assert len(run(folder, "--table", str(path), "--channel-column", "none").utts) == 2
+
+
 def test_bad_rows_are_named_and_left_out(folder, tmp_path, capsys):
     (folder / "ana/ana-003.wav").write_bytes(b"RIFF")
     rows = ["ana-001,0,0.5,fasi", "nobody,0,1,mano", "ana-002,5,99,mano", "ana-003,0,1,mano",
