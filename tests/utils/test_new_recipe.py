@@ -184,6 +184,13 @@ def test_columns_whose_names_no_conf_file_can_hold(corpus, header, columns):
     assert DataDir(recipe / "data/train").text["ana-001"] == rows[0][1].lower().strip(".")
 
 
+def test_rules_for_the_lms_text_too(corpus):
+    (corpus / "news.txt").write_text("«Fasi» mano\n", "utf-8")
+    main(["--table", corpus / "table.csv", "--lm-text", corpus / "news.txt", corpus / "rec",
+          corpus / "mylang"])
+    assert "\nspace\t.«»\n" in (corpus / "mylang/conf/normalise.tsv").read_text("utf-8")
+
+
 def test_white_space_that_a_conf_file_loses(corpus):
     table, recipe = corpus / "table.csv", corpus / "mylang"
     table.write_text(table.read_text().replace(",", "\t"))

@@ -7,10 +7,12 @@ from utils.data.corpus_table import Table, guess_columns
 from utils.data.import_corpus import DEFAULTS, check_bad, import_corpus
 from utils.data.normalise import normalise, parse_rules
 from utils.data.recordings import Recordings
+from utils.data.tables import read_lines
 from utils.recipe import readme, rules, survey, write
 from utils.recipe.plan import make_plan
 from utils.step import log
 
+LOOKED_AT = 20000    # lines of the LM's text, for which rules are proposed as well
 SPLIT = """\
 # apart: no sentence of dev or test is in train; any: where there are but a few sentences
 --sentences={}
@@ -24,7 +26,8 @@ def make_recipe(args):
     for line in problems.lines():
         log(line)
     check_bad(bad, len(origins), args.max_bad, args.table or args.recordings)
-    proposed = rules.propose_rules(list(tables["text"].values()))
+    lm_text = read_lines(args.lm_text)[:LOOKED_AT] if args.lm_text else []
+    proposed = rules.propose_rules(list(tables["text"].values()), lm_text)
     rows = proposed.splitlines()
     checked = parse_rules(rows, "conf/normalise.tsv")
     text = {utt: normalise(words, checked)[0] for utt, words in tables["text"].items()}

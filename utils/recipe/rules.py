@@ -16,19 +16,23 @@ HEAD = """\
 """
 
 
-def propose_rules(texts):
-    """The text of normalise.tsv for a list of transcripts."""
-    texts = [unicodedata.normalize("NFC", text) for text in texts]
+def propose_rules(texts, lm_text=()):
+    """The text of normalise.tsv for a list of transcripts, and for the LM's text, which may have
+    capitals and punctuation that they have not. What belongs to the spelling, transcripts say."""
+    texts, lm_text = ([unicodedata.normalize("NFC", text) for text in some]
+                      for some in (texts, lm_text))
     rows = [HEAD, "unicode\tNFC"]
     for name, pattern in (("[noises]", r"\[[^]]*\]"), ("<marks>", "<[^>]*>")):
         count = sum(bool(re.search(pattern, text)) for text in texts)
-        if count:
+        if count or any(re.search(pattern, text) for text in lm_text):
             rows += [f"# {name} in {count} utterances are no words", f"regex\t{pattern}\t "]
-            texts = [re.sub(pattern, " ", text) for text in texts]
+            texts, lm_text = ([re.sub(pattern, " ", text) for text in some]
+                              for some in (texts, lm_text))
     counts, inside, utts = Counter(), Counter(), Counter()
     for text in texts:
-        counts.update(text)
         utts.update(set(text))
+    for text in [*texts, *lm_text]:
+        counts.update(text)
         inside.update(c for a, c, b in zip(text, text[1:], text[2:], strict=False)
                       if a.isalpha() and b.isalpha() and not c.isalnum())
     if any(c.isupper() or c.istitle() for c in counts):

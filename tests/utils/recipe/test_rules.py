@@ -31,6 +31,14 @@ def test_tone_digits_belong_to_the_spelling():
     assert words[0] == "ma1 ma3 ba2" and "belong to the spelling" in proposed
 
 
+def test_the_lms_text_has_what_transcripts_have_not():
+    transcripts, news = ["fasi mano"] * 5, ["Fasi, «mano»!", "L’eau [1]", "In 2020: mano"]
+    rules = parse_rules(propose_rules(transcripts, news).splitlines(), "n.tsv")
+    assert [normalise(text, rules)[0] for text in news] == ["fasi mano", "l'eau", ""]
+    assert normalise(transcripts[0], rules)[0] == transcripts[0]
+    assert propose_rules(transcripts, ()) == propose_rules(transcripts)
+
+
 def test_scripts_without_case_and_marks_are_left_alone():
     texts = ["नमस्ते दुनिया।", "क्\u200dष"]
     proposed, words = apply(texts)
