@@ -78,7 +78,8 @@ def sound_list(path):
         count, rate, _ = audio_info(name)
         result[name] = count / rate
     if not result:
-        raise UserError(path, "has no sounds", f"expected a wav.scp, or {' '.join(SOUND_SUFFIXES)}")
+        raise UserError(path, "has no sounds", "expected a wav.scp, or "
+                        + " ".join(sorted(SOUND_SUFFIXES)))
     return result
 
 
