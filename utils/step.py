@@ -343,6 +343,12 @@ def check_no_file(directory):
             return
 
 
+def check_other_file(target, inputs):
+    """UserError if the file to be written is one of those that are read."""
+    if any(Path(path).resolve() == Path(target).resolve() for path in inputs):
+        raise UserError(target, "is both source and destination", "name another file")
+
+
 def read_done(directory):
     """{step name: what it recorded} of <directory>/.done, {} if there is none."""
     try:

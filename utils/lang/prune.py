@@ -16,7 +16,7 @@ from pathlib import Path
 
 from utils.lang.arpa import ArpaModel
 from utils.lang.lm_prune import prune
-from utils.step import Step, UserError
+from utils.step import Step, UserError, check_other_file
 
 
 def main(argv=None):
@@ -32,9 +32,8 @@ def main(argv=None):
     step.name += f":{Path(args.pruned).name}"
     if not args.threshold > 0:
         raise UserError("--threshold", f"must be above 0, not {args.threshold}")
-    if Path(args.arpa).absolute() == Path(args.pruned).absolute():
-        raise UserError(args.pruned, "is the model to prune", "give the result another name")
     inputs = [args.arpa] + ([args.history_lm] if args.history_lm else [])
+    check_other_file(args.pruned, inputs)
     if step.up_to_date(Path(args.pruned).parent, inputs):
         return 0
     model = ArpaModel.read(args.arpa)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from utils.lang.lm_text import BOS, NOT_WORDS, open_text, read_text, read_vocab, vocab_files
 from utils.lang.ngram import adjusted_counts, count_ngrams, estimate, find_discounts
-from utils.step import Step, UserError, log
+from utils.step import Step, UserError, check_other_file, log
 
 
 def main(argv=None):
@@ -43,8 +43,9 @@ def main(argv=None):
     # A directory may hold several models: each has its own record in .done.
     step.name += f":{Path(args.arpa).name}"
     min_counts = _check_options(args)
-    if step.up_to_date(Path(args.arpa).parent,
-                       [args.text, *(vocab_files(args.vocab) if args.vocab else [])]):
+    inputs = [args.text, *(vocab_files(args.vocab) if args.vocab else [])]
+    check_other_file(args.arpa, inputs)
+    if step.up_to_date(Path(args.arpa).parent, inputs):
         return 0
     open_text(args.text).close()
     vocab, unk = read_vocab(args.vocab) if args.vocab else (None, None)
@@ -67,7 +68,7 @@ def _check_options(args):
     if args.unk in NOT_WORDS or len(f"x{args.unk}x".split()) != 1:
         raise UserError("--unk", f"{args.unk!r} is no word", "such as <unk>")
     given = args.min_counts.split(",") if args.min_counts else []
-    if not all(count.isdigit() and int(count) > 0 for count in given) or len(given) > args.order:
+    if not all(count.isdecimal() and int(count) > 0 for count in given) or len(given) > args.order:
         raise UserError("--min-counts", f"expected at most {args.order} numbers above 0, "
                         f"found {args.min_counts!r}", "such as 1,1,2")
     counts = [int(count) for count in given] or [1]
@@ -89,7 +90,8 @@ def _report(args, text):
     if text.num_empty:
         log(f"{args.text}: {text.num_empty} empty lines passed over")
     if text.num_oovs == text.num_words:
-        raise UserError(args.text, "no word is in the vocabulary", f"is {args.vocab} right?")
+        raise UserError(args.text, "no word is in the vocabulary", f"is {args.vocab} right?"
+                        if args.vocab else "lower --min-counts")
 
 
 def _train(args, text, min_counts):

@@ -104,3 +104,7 @@ def test_mistakes(models, tmp_path, options, message):
     with pytest.raises(UserError, match=message):
         main([*options, *models[:2], str(tmp_path / "out" / "arpa")])
     assert not (tmp_path / "out").exists()
+    before = Path(models[0]).read_bytes()
+    with pytest.raises(UserError, match="is both source and destination"):
+        main(["--weight", "0.5", *models[:2], f"{Path(models[0]).parent}/./{Path(models[0]).name}"])
+    assert Path(models[0]).read_bytes() == before

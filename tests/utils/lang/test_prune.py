@@ -83,6 +83,6 @@ def test_command_line(arpa, tmp_path, capfd):
     assert "up to date" in capfd.readouterr().err
     with pytest.raises(UserError, match="--threshold: must be above 0"):
         main(["--threshold", "0", str(arpa), str(tmp_path / "none" / "arpa")])
-    with pytest.raises(UserError, match="is the model to prune"):
+    with pytest.raises(UserError, match="is both source and destination"):
         main(["--threshold", "1", str(arpa), str(arpa)])
     assert not (tmp_path / "none").exists()

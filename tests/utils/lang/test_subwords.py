@@ -148,5 +148,5 @@ def test_bad_models(directory, text, tmp_path):
     (tmp_path / "units.txt").write_text("a\n")
     with pytest.raises(UserError, match=r"bpe\.model: not a sentencepiece model"):
         apply_subwords([str(tmp_path), str(text), str(tmp_path / "out" / "text")])
-    with pytest.raises(UserError, match="would be overwritten"):
+    with pytest.raises(UserError, match="is both source and destination"):
         apply_subwords([str(directory), str(text), str(text)])

@@ -110,6 +110,8 @@ def test_tiny_text_says_what_it_falls_back_to(tmp_path, capfd):
     (b"a b\n", ["--vocab", "{}/pairs"], "pairs: expected one word a line, found 'x y'"),
     (b"a b\n", ["--order", "0"], "--order: must be at least 1"),
     (b"a b\n", ["--min-counts", "2,1"], "--min-counts: 2,1 goes down"),
+    (b"a b\n", ["--min-counts", "9"], r"no word is in the vocabulary \(lower --min-counts"),
+    (b"a b\n", ["--min-counts", "²"], "--min-counts: expected at most 3 numbers"),
     (b"a b\n", ["--min-counts", "x"], "--min-counts: expected at most 3 numbers"),
 ])
 def test_mistakes_are_named_and_leave_nothing(tmp_path, content, options, message):
@@ -120,3 +122,6 @@ def test_mistakes_are_named_and_leave_nothing(tmp_path, content, options, messag
         run(*(option.format(tmp_path) for option in options), tmp_path / "text",
             tmp_path / "lm" / "arpa")
     assert not (tmp_path / "lm").exists()
+    with pytest.raises(UserError, match="text: is both source and destination"):
+        run(tmp_path / "text", tmp_path / "text")
+    assert (tmp_path / "text").read_bytes() == content
