@@ -199,6 +199,15 @@ def test_white_space_that_a_conf_file_loses(corpus):
     run(recipe, "--stop-stage", "0")
 
 
+def test_too_few_utterances_and_why(corpus):
+    table = corpus / "table.csv"
+    write_table(table, [("file", "text"), ("ana-001.wav", "?!"), ("ana-002.wav", "fasi")])
+    with pytest.raises(UserError, match=r"1 utterances are left, of 2; 1 cannot be used, such as "
+                                        r"speaker-ana_001: nothing left of its transcript \(ten "):
+        main(["--table", table, corpus / "rec", corpus / "mylang"])
+    assert not (corpus / "mylang").exists()
+
+
 def test_a_value_that_is_refused_leaves_nothing(corpus):
     (corpus / "rec").rename(corpus / "rec$6")
     with pytest.raises(UserError, match=r"cannot stand in run.sh"):

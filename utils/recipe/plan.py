@@ -53,8 +53,10 @@ def make_plan(tables, text, seconds, sound, suspects, options):
     utts = {utt: split.Utterance(utt2spk[utt], words, seconds[utt])
             for utt, words in text.items() if utt not in exclude}
     if len(utts) < 10:
-        raise UserError("new_recipe.py", f"{len(utts)} utterances are left, of {len(utt2spk)}",
-                        "ten are the least; look at what is listed above")
+        lost = [s for s in suspects if s.impossible]
+        why = f"; {len(lost)} cannot be used, such as {lost[0].utt}: {lost[0].what}" if lost else ""
+        raise UserError("new_recipe.py", f"{len(utts)} utterances are left, of {len(utt2spk)}{why}",
+                        "ten are the least" + (f"; {lost[0].do}" if lost else ""))
     given = _given_sets(utt2set, utts)
     plan = Plan(*(given or split.propose(utts)), exclude)
     _count(plan, utts)
