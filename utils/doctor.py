@@ -64,6 +64,9 @@ def check_recipe(args):
             raise UserError(args.recipe, "how much speech is it?",
                             "--hours H, or --data its data directory once stage 0 has run")
         train, held_out = known
+    if not train > 0 or held_out < 0:
+        raise UserError(args.data or args.recipe, f"has {train:g} hours of speech to train on, "
+                        f"{held_out:g} to test", "look at its utt2dur or segments")
     epochs = epochs or sizes.epochs(train)
     cost = estimate.estimate(train, held_out, epochs if networks else None, networks, args.nj,
                              machine.cores())

@@ -125,5 +125,10 @@ def test_estimates_and_whether_they_fit(house, tiny, capsys, monkeypatch):
     with pytest.raises(UserError):
         doctor.main(["--recipe", recipe])
     assert "GB are needed, 50.0 are free\n       -> make room" in capsys.readouterr().out
+    backwards = house / "backwards"
+    backwards.mkdir()
+    (backwards / "utt2dur").write_text("a -5\n")
+    with pytest.raises(UserError, match=r"backwards: has -0.00138889 hours of speech to train on"):
+        doctor.main(["--data", backwards])
     with pytest.raises(UserError, match="expected hours above 0"):
         doctor.main(["--hours", "0"])

@@ -5,7 +5,7 @@ import re
 import wave
 from pathlib import Path
 
-from utils.data.tables import read_table
+from utils.data.datadir import DataDir
 from utils.json_file import read_json
 from utils.step import UserError
 
@@ -15,32 +15,23 @@ MOST_HELD_OUT = 2.0    # hours
 
 def of_data(directory):
     """Hours of a data directory: utt2dur, else segments, else the headers of its WAV files."""
-    directory = Path(directory)
-    if not directory.is_dir():
-        raise UserError(directory, "no such data directory")
+    data, directory = DataDir(directory), Path(directory)
     if (directory / "utt2dur").is_file():
-        rows = read_table(directory / "utt2dur")
-        return sum(_number(value, directory / "utt2dur", utt) for utt, value in rows.items()) / 3600
+        return sum(data.utt2dur.values()) / 3600
     if (directory / "segments").is_file():
-        total = 0.0
-        for utt, value in read_table(directory / "segments").items():
-            fields = value.split()
-            if len(fields) != 3:
-                raise UserError(directory / "segments", f"{utt} has {len(fields)} fields after its "
-                                "id", "expected `utt recording start end`")
-            start, end = (_number(field, directory / "segments", utt) for field in fields[1:])
-            if end == -1:
-                return _unknown(directory)
-            total += end - start
-        return total / 3600
+        if any(end == -1 for _, _, end in data.segments.values()):
+            return _unknown(directory)
+        return sum(end - start for _, start, end in data.segments.values()) / 3600
     if not (directory / "wav.scp").is_file():
         raise UserError(directory, "has neither utt2dur, segments nor wav.scp",
                         "--data is a data directory, or a directory with train, dev and test")
     total = 0.0
-    for path in read_table(directory / "wav.scp").values():
+    for path in data.wav_scp.values():
         try:
             with wave.open(path) as sound:
-                total += sound.getnframes() / sound.getframerate()
+                # A header written to a pipe tells of gigabytes.
+                most = Path(path).stat().st_size // (sound.getsampwidth() * sound.getnchannels())
+                total += min(sound.getnframes(), most) / sound.getframerate()
         except (OSError, EOFError, wave.Error):
             return _unknown(directory)
     return total / 3600
@@ -81,13 +72,6 @@ def networks_of(recipe):
     epochs = {int(n) for path in (recipe / "conf").glob("*.conf") if path.stem != "mmi"
               for n in re.findall(r"^--num-epochs=(\d+)", path.read_text("utf-8"), re.M)}
     return (epochs.pop() if len(epochs) == 1 else None), count
-
-
-def _number(text, path, utt):
-    try:
-        return float(text)
-    except ValueError:
-        raise UserError(path, f"{utt} has {text!r} for a number of seconds") from None
 
 
 def _unknown(directory):

@@ -1,6 +1,7 @@
 """Sizes, estimates and hours."""
 
 import json
+import wave
 import zipfile
 
 import pytest
@@ -45,7 +46,7 @@ def test_an_estimate_is_near_what_was_measured():
 
 
 def test_hours_of_data(tiny, tmp_path):
-    expected = sum(hours._number(line.split()[1], "", "") for line in
+    expected = sum(float(line.split()[1]) for line in
                    (tiny / "data/train/utt2dur").read_text().splitlines()) / 3600
     assert hours.of_data(tiny / "data/train") == pytest.approx(expected)
     bare = tmp_path / "bare"
@@ -56,7 +57,18 @@ def test_hours_of_data(tiny, tmp_path):
     assert hours.of_data(bare) == pytest.approx(6 / 3600)
     train, held_out = hours.train_and_held_out(tiny / "data")
     assert train == pytest.approx(expected) and 0 < held_out < train
+    for line in ("a r 5 1", "a r nan 1", "a r 1"):
+        (bare / "segments").write_text(f"{line}\n")
+        with pytest.raises(UserError, match="segments: a "):
+            hours.of_data(bare)
     (bare / "segments").unlink()
+    with wave.open(str(tmp_path / "a.wav"), "wb") as sound:
+        sound.setparams((1, 2, 16000, 0, "NONE", ""))
+        sound.writeframes(bytes(64000))
+    header = (tmp_path / "a.wav").read_bytes()   # as a pipe's writer leaves it
+    (tmp_path / "a.wav").write_bytes(header[:40] + b"\xff" * 4 + header[44:])
+    (bare / "wav.scp").write_text(f"a {tmp_path}/a.wav\n")
+    assert hours.of_data(bare) == pytest.approx(2 / 3600, rel=1e-3)
     (bare / "wav.scp").write_text("a sox x.mp3 -t wav - |\n")
     with pytest.raises(UserError, match="say --hours"):
         hours.of_data(bare)
