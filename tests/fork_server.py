@@ -137,7 +137,7 @@ def become(message, files):
     except BaseException:
         traceback.print_exc()
     finally:
-        atexit._run_exitfuncs()   # os._exit does not: what the script left in $TMPDIR would stay there
+        atexit._run_exitfuncs()   # as os._exit does not; what is in $TMPDIR would stay there
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
