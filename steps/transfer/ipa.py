@@ -28,7 +28,8 @@ _PAIRS = {"tʃ", "dʒ", "ts", "dz", "tɕ", "dʑ", "ʈʂ", "ɖʐ", "pf", "bv", "k
           "tθ", "dð", "kp", "ɡb"}
 _TONE_MARKS = "\u0300\u0301\u0302\u0304\u030b\u030c\u030f\u1dc4\u1dc5\u1dc6\u1dc7"
 _TONES = re.compile(f"[{_TONE_MARKS}˥˦˧˨˩0-9ꜛꜜ↗↘]")
-_IPA_ONLY = set("ɡɹɾʁɪʌɜɒɐɚɝᵻːˈˌ͡ʰʲʃʒθɥɬɮʎçχɸʈɻɽʂʐʔ")
+# Not ç, which French, Portuguese, Turkish and Albanian are written with.
+_IPA_ONLY = set("ɡɹɾʁɪʌɜɒɐɚɝᵻːˈˌ͡ʰʲʃʒθɥɬɮʎχɸʈɻɽʂʐʔ")
 _XSAMPA_ONLY = re.compile(r"[@{}&~\\`=:?0-9]|_|^[AEIOUSZTDNRHJQV]$|^[a-z][SZ]$")
 
 
@@ -83,9 +84,15 @@ def guess_kind(phones):
     if any(_IPA_ONLY & set(base) for base in bases):
         return "ipa"
     if all(base.isascii() for base in bases) and any(_XSAMPA_ONLY.search(b) for b in bases) \
-            and any(base.islower() for base in bases):
+            and any(base.islower() for base in bases) and not _have_tones(bases):
         return "xsampa"
     return "graphemes"
+
+
+def _have_tones(bases):
+    """Whether one base is there with different digits after it, as pinyin's a1 and a4."""
+    toneless = [re.sub("[0-9]$", "", base) for base in bases if re.search(".[0-9]$", base)]
+    return len(set(toneless)) < len(toneless)
 
 
 def sounds_of(phones, kind="auto", table=None, letters=None, silences=None, where="phones.txt"):

@@ -24,7 +24,9 @@ FRENCH = ["SIL", "a", "tʃ", "œ̃", "ɑ̃", "iː", "ʁ", "ɡ"]
     ("arpabet", [*CMU, "<eps>", "#0", "#1"]), ("arpabet", ["SIL", "aa1", "ih0", "b", "dh"]),
     ("ipa", FRENCH), ("xsampa", ["SIL", "a~", "E", "S", "tS", "i:", "p"]),
     ("graphemes", MBOSHI), ("graphemes", ["a", "b", "ɛ", "ɛ́", "ɔ", "ŋ"]),
-    ("graphemes", ["A", "B", "D", "F"]), ("graphemes", ["a_B", "a_E", "ng_I", "o_S", "SIL"])])
+    ("graphemes", ["A", "B", "D", "F"]), ("graphemes", ["a_B", "a_E", "ng_I", "o_S", "SIL"]),
+    ("graphemes", [*"abcçdefghijklmnopqrstuvwxyzàâéèêëîïôû"]),
+    ("graphemes", ["SIL", "a1", "a4", "ai1", "b", "zh"]), ("xsampa", ["i:6", "E6", "a", "t"])])
 def test_the_kind_of_symbols_is_guessed(kind, phones):
     assert guess_kind(phones) == kind
 
