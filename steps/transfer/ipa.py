@@ -22,12 +22,16 @@ NOISES = {"spn", "nsn", "lau", "noise", "garbage", "unk", "oov", "brth", "breath
 
 # IPA letters that panphon does not know, or that are written in more than one way.
 _SAME = {"g": "ɡ", "ᵻ": "ɨ", "ᵿ": "ʊ", ":": "ː", "ɫ": "l", "ʦ": "ts",
-         "ʣ": "dz", "ʧ": "tʃ", "ʤ": "dʒ", "ʨ": "tɕ", "ʥ": "dʑ", "ƈ": "c"}
+         "ʣ": "dz", "ʧ": "tʃ", "ʤ": "dʒ", "ʨ": "tɕ", "ʥ": "dʑ", "ƈ": "c",
+         "ʱ": "\u0324", "\u030a": "\u0325", "\u030d": "\u0329"}
+_PRENASAL = {"ᵐ": "m", "ᶬ": "ɱ", "ⁿ": "n", "ᶯ": "ɳ", "ᶮ": "ɲ", "ᵑ": "ŋ", "ᶰ": "ɴ"}
+_RETROFLEX = {"tʂ": "ʈʂ", "dʐ": "ɖʐ"}
+_EJECTIVE = re.compile("(?<=[ptʈckqsʃʂɕɬxχfθ])['’]")
 _AFFRICATES = re.compile("(?<=[ptdbkɡcɟʈɖ])(?=[ʃʒszɕʑʂʐfvɸβxɣçʝɬɮθðbp])")
 _PAIRS = {"tʃ", "dʒ", "ts", "dz", "tɕ", "dʑ", "ʈʂ", "ɖʐ", "pf", "bv", "kx", "tɬ", "dɮ", "cç", "ɟʝ",
           "tθ", "dð", "kp", "ɡb"}
 _TONE_MARKS = "\u0300\u0301\u0302\u0304\u030b\u030c\u030f\u1dc4\u1dc5\u1dc6\u1dc7"
-_TONES = re.compile(f"[{_TONE_MARKS}˥˦˧˨˩0-9ꜛꜜ↗↘]")
+_TONES = re.compile(f"[{_TONE_MARKS}˥˦˧˨˩0-9⁰¹²³⁴⁵⁶⁷⁸⁹ꜛꜜ↗↘]")
 # Not ç, which French, Portuguese, Turkish and Albanian are written with.
 _IPA_ONLY = set("ɡɹɾʁɪʌɜɒɐɚɝᵻːˈˌ͡ʰʲʃʒθɥɬɮʎχɸʈɻɽʂʐʔ")
 _XSAMPA_ONLY = re.compile(r"[@{}&~\\`=:?0-9]|_|^[AEIOUSZTDNRHJQV]$|^[a-z][SZ]$")
@@ -140,11 +144,14 @@ def _sound(phone, base, kind, table, letters, silences):
 
 
 def clean(ipa):
-    """The Sound of an IPA symbol: stress left out, tones apart, affricates tied as panphon's."""
-    ipa = unicodedata.normalize("NFD", ipa).strip("/[]")
+    """The Sound of an IPA symbol: stress left out, tones apart, affricates tied as panphon's, a
+    small nasal before a stop as a segment of its own."""
+    ipa = _EJECTIVE.sub("ʼ", unicodedata.normalize("NFD", ipa).strip("/[]"))
     ipa = re.sub("[ˈˌ'\u0361\u035c.‿ ]", "", ipa)
     tone = "".join(_TONES.findall(ipa))
+    ipa = _PRENASAL.get(ipa[:1], ipa[:1]) + ipa[1:]
     ipa = "".join(_SAME.get(c, c) for c in _TONES.sub("", ipa))
+    ipa = re.sub("tʂ|dʐ", lambda m: _RETROFLEX[m[0]], ipa)
     ipa = unicodedata.normalize("NFC", ipa)     # as _PAIRS are
     ipa = _AFFRICATES.sub(
         lambda m: "͡" if ipa[m.start() - 1:m.start() + 1] in _PAIRS else "", ipa)
