@@ -113,8 +113,7 @@ def sounds_of(phones, kind="auto", table=None, letters=None, silences=None, wher
     sounds, unknown = {}, []
     for phone, (base, _) in split_positions(phones).items():
         sound = _sound(phone, base, kind, table or {}, letters or {}, silences)
-        if sound is None or (
-                sound.kind == SPEECH and not panphon().ipa_segs(re.sub("[ɚɝ]", "ə", sound.ipa))):
+        if sound is None or (sound.kind == SPEECH and not _all_known(sound.ipa)):
             unknown.append(base)
         sounds[phone] = sound
     if unknown:
@@ -122,6 +121,15 @@ def sounds_of(phones, kind="auto", table=None, letters=None, silences=None, wher
         raise UserError(where, f"no sound is known for {shown} as {kind}",
                         "name the right kind of symbols, or give their IPA in a table")
     return sounds
+
+
+def _all_known(ipa):
+    """Whether panphon knows all letters of an IPA string, of which it leaves out what it does not.
+    """
+    plain = re.sub("[ɚɝ]", "ə", ipa)
+    segments = panphon().ipa_segs(plain)
+    letters = {c for c in plain if unicodedata.category(c) in ("Ll", "Lu", "Lo")}
+    return bool(segments) and letters <= set("".join(segments))
 
 
 def _sound(phone, base, kind, table, letters, silences):

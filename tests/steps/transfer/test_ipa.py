@@ -85,6 +85,8 @@ def test_a_table_goes_first_and_what_is_unknown_is_named(tmp_path):
     assert sounds["hm"].kind == NOISE
     with pytest.raises(UserError, match=r"x/phones.txt: no sound is known for ж as graphemes"):
         sounds_of(["ж", "a"], "graphemes", where="x/phones.txt")
+    with pytest.raises(UserError, match="no sound is known for aʢ as ipa"):
+        sounds_of(["aʢ", "ɚ", "aɝ"], "ipa")
     with pytest.raises(UserError, match="no sound is known for QQ as arpabet"):
         sounds_of(["QQ", "AA"], "arpabet")
     (tmp_path / "table").write_text("a b c\n")
