@@ -9,7 +9,7 @@ import unicodedata
 from functools import cache
 from typing import NamedTuple
 
-from steps.transfer.symbols import ARPABET, KIRSHENBAUM, LETTERS
+from steps.transfer.symbols import ARPABET, KIRSHENBAUM, LETTERS, XSAMPA
 from utils.data.tables import read_lines
 from utils.step import UserError
 
@@ -34,6 +34,7 @@ _TONE_MARKS = "\u0300\u0301\u0302\u0304\u030b\u030c\u030f\u1dc4\u1dc5\u1dc6\u1dc
 _TONES = re.compile(f"[{_TONE_MARKS}˥˦˧˨˩0-9⁰¹²³⁴⁵⁶⁷⁸⁹ꜛꜜ↗↘]")
 # Not ç, which French, Portuguese, Turkish and Albanian are written with.
 _IPA_ONLY = set("ɡɹɾʁɪʌɜɒɐɚɝᵻːˈˌ͡ʰʲʃʒθɥɬɮʎχɸʈɻɽʂʐʔ")
+_XSAMPA_PARTS = re.compile(f"({'|'.join(map(re.escape, XSAMPA))})")
 _XSAMPA_ONLY = re.compile(r"[@{}&~\\`=:?0-9]|_|^[AEIOUSZTDNRHJQV]$|^[a-z][SZ]$")
 
 
@@ -135,7 +136,10 @@ def _all_known(ipa):
 def _sound(phone, base, kind, table, letters, silences):
     said = table.get(_nfc(phone), table.get(_nfc(base)))
     if said is not None:
-        return Sound("", kind=not_speech(said)) if not_speech(said) else clean(said)
+        other = not_speech(said.strip("/[]"))     # [a] is IPA, and no noise
+        return Sound("", kind=other) if other else clean(said)
+    if kind in ("xsampa", "espeak"):
+        base = base.lstrip("%") or base           # stress, and no noise
     other = not_speech(base) if silences is None else silences.get(phone)
     if other:
         return Sound("", kind=other)
@@ -143,7 +147,8 @@ def _sound(phone, base, kind, table, letters, silences):
         ipa = ARPABET.get(re.sub("[0-2]$", "", base).upper())
         return ipa and clean("ə" if base.upper() == "AH0" else ipa)
     if kind == "xsampa":
-        return clean(_xsampa().convert(base))
+        return clean("".join(XSAMPA.get(part) or _xsampa().convert(part)
+                             for part in _XSAMPA_PARTS.split(base)))
     if kind == "espeak":
         return clean(base if not base.isascii() else _kirshenbaum(base))
     if kind == "ipa":
@@ -190,6 +195,8 @@ def _letter(base, letters):
 
 
 def _kirshenbaum(symbol):
+    if symbol in KIRSHENBAUM:
+        return KIRSHENBAUM[symbol]
     symbol = re.sub("(?<=[A-Za-z@])[0-9#]+$", "", symbol.strip("',%=_"))
     return re.sub("tS|dZ|[nl]\\^|[iugnr]\"|[uo]-|[sz];|[tdsznlr]\\.|.",
                   lambda m: KIRSHENBAUM.get(m[0], m[0]), symbol)

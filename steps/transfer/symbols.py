@@ -27,4 +27,8 @@ LETTERS = _pairs("""
 KIRSHENBAUM = _pairs("""
     A=ɑ V=ʌ &=æ @=ə 3=ɜ E=ɛ I=ɪ O=ɔ U=ʊ 0=ɒ Y=ø W=œ i"=ɨ u"=ʉ u-=ɯ o-=ɤ a#=ɐ tS=t͡ʃ dZ=d͡ʒ
     S=ʃ Z=ʒ T=θ D=ð N=ŋ n^=ɲ l^=ʎ C=ç Q=ɣ X=χ H=ħ ?=ʔ *=ɾ R=ʁ r"=ʁ g"=ɢ n"=ɴ s;=ɕ z;=ʑ t.=ʈ
-    d.=ɖ s.=ʂ z.=ʐ n.=ɳ l.=ɭ r.=ɽ B=β P=ɸ :=ː ~=̃ ;=ʲ r=ɹ g=ɡ""")
+    d.=ɖ s.=ʂ z.=ʐ n.=ɳ l.=ɭ r.=ɽ B=β P=ɸ F=f G=ɢ J=ɟ L=ɫ M=ɱ 8=ɵ :=ː ~=̃ ;=ʲ r=ɹ g=ɡ""")
+
+# X-SAMPA that panphon reads as something else: tones as consonants, letters by their first part.
+XSAMPA = {"_R": "\u030c", "_F": "\u0302", "_j": "ʲ", "v\\": "ʋ", "x\\": "ɧ", "=\\": "ǂ",
+          "dz`": "ɖ͡ʐ"}

@@ -37,7 +37,11 @@ def test_the_kind_of_symbols_is_guessed(kind, phones):
     ("xsampa", "tS", "t͡ʃ", ""), ("xsampa", "9~", "œ̃", ""), ("xsampa", "r\\", "ɹ", ""),
     ("espeak", "ˈaɪ", "aɪ", ""), ("espeak", "dʒ", "d͡ʒ", ""), ("espeak", "tS", "t͡ʃ", ""),
     ("espeak", "I2", "ɪ", ""), ("espeak", "n^", "ɲ", ""), ("espeak", "3:", "ɜː", ""),
-    ("espeak", "ˈaː35", "aː", "35"),
+    ("espeak", "ˈaː35", "aː", "35"), ("espeak", "a#", "ɐ", ""), ("espeak", "@L", "əl", ""),
+    ("espeak", "J", "ɟ", ""), ("espeak", "8", "ɵ", ""), ("espeak", "%aI", "aɪ", ""),
+    ("xsampa", "a_R", "a", "\u030c"), ("xsampa", "a_F", "a", "\u0302"), ("xsampa", "t_j", "tʲ", ""),
+    ("xsampa", "v\\", "ʋ", ""), ("xsampa", "=\\", "ǂ", ""), ("xsampa", "dz`", "ɖ͡ʐ", ""),
+    ("xsampa", "%aI", "aɪ", ""),
     ("ipa", "á", "a", "\u0301"), ("ipa", "t͜s", "t͡s", ""), ("ipa", "ɛ̃", "ɛ̃", ""),
     ("ipa", "g", "ɡ", ""), ("ipa", "ʦ", "t͡s", ""),
     ("ipa", "cç", "c͡ç", ""), ("ipa", "ç", "ç", ""),
@@ -89,6 +93,8 @@ def test_a_table_goes_first_and_what_is_unknown_is_named(tmp_path):
         sounds_of(["aʢ", "ɚ", "aɝ"], "ipa")
     with pytest.raises(UserError, match="no sound is known for QQ as arpabet"):
         sounds_of(["QQ", "AA"], "arpabet")
+    assert sounds_of(["x", "y"], table={"x": "[a]", "y": "[sil]"}) == {
+        "x": Sound("a"), "y": Sound("", kind=SILENCE)}
     (tmp_path / "table").write_text("a b c\n")
     with pytest.raises(UserError, match="table:1: expected `symbol IPA`"):
         read_table(tmp_path / "table")
