@@ -17,6 +17,7 @@ WEIGHTS = {"syl": 1, "son": 1, "cons": 1, "cont": 0.5, "delrel": 0.25, "lat": 0.
            "velaric": 0.25, "long": 0.125, "rhotic": 0.75}
 FARTHEST = 4.0        # weighted difference that counts as distance 1: an open vowel from a stop
 TONE = 0.02           # distance of two phones that differ in tone only
+UNHEARD = 0.01        # of two that differ in what panphon does not know, or in order, only
 LENGTHS = 0.04        # added where one has more segments than the other, as a diphthong
 
 # Height 1 (close) to -1 (open), place -1 (front) to 1 (back), rounding -1 or 1.
@@ -69,7 +70,8 @@ def ipa_distance(a, b):
     weights = np.array(list(WEIGHTS.values())) / 2 / FARTHEST
     pairs = np.abs(segments(a)[:, None] - segments(b)[None]) @ weights
     far = (pairs.min(1).mean() + pairs.min(0).mean()) / 2
-    return float(min(1, far + LENGTHS * (pairs.shape[0] != pairs.shape[1])))
+    far += LENGTHS * (pairs.shape[0] != pairs.shape[1])
+    return float(min(1, far or UNHEARD * (a != b)))
 
 
 def distance(a, b):

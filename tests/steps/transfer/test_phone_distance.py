@@ -11,7 +11,8 @@ CMU = """SIL SPN AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG
 
 
 def test_distance_is_a_distance():
-    sounds = ["p", "b", "t", "a", "ɑ", "i", "aɪ", "t͡ʃ", "ʃ", "ɹ", "ŋ", "œ̃", "kʰ", "ʔ", "ɝ"]
+    sounds = ["p", "b", "t", "a", "ɑ", "i", "aɪ", "t͡ʃ", "ʃ", "ɹ", "ŋ", "œ̃", "kʰ", "ʔ", "ɝ",
+              "t̚", "t", "ia", "ai"]
     for a, b in itertools.product(sounds, repeat=2):
         far = ipa_distance(a, b)
         assert 0 <= far <= 1 and far == ipa_distance(b, a)
