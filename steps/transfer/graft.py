@@ -44,9 +44,9 @@ def with_output(model, joint, output):
     return copied, layer
 
 
-def hidden_layers(model):
-    """Layers with weights below the output layer, from the input upwards."""
-    output, found = output_of(model), []
+def hidden_layers(model, where="network"):
+    """Layers with weights below the output layer, from the input upwards; where: as output_of."""
+    output, found = output_of(model, where), []
     for layer, _, _ in calls(model):
         if layer.weights and layer is not output:
             found.append(layer)

@@ -21,6 +21,7 @@ from utils.json_file import read_json
 from utils.step import UserError, log
 
 KEY = "initial.json"
+SHAPE = ("feat_dim", "num_pdfs", "left_context", "right_context", "subsampling")  # of config.json
 
 
 @dataclass
@@ -59,11 +60,22 @@ class Source:
         self.files = [self.path / name for name in FILES]
 
     def priors(self):
-        return np.maximum(read_priors(self.path / "priors"), PRIOR_FLOOR)
+        priors = read_priors(self.path / "priors")
+        if len(priors) != self.config["num_pdfs"]:
+            raise UserError(self.path / "priors", f"has {len(priors)} values, config.json "
+                            f"{self.config['num_pdfs']} pdfs", "train the network again")
+        return np.maximum(priors, PRIOR_FLOOR)
 
     def model(self):
         from steps.nnet.network import load_model
-        return load_model(self.path / "final.keras")
+        from steps.nnet.size import context
+        model = load_model(self.path / "final.keras")
+        found = (model.inputs[0].shape[-1], model.outputs[0].shape[-1], *context(model))
+        for name, number in zip(SHAPE, found, strict=True):
+            if self.config[name] != number:
+                raise UserError(self.path / "config.json", f"{name} is {self.config[name]}, in "
+                                f"final.keras {number}", "the files are of different networks")
+        return model
 
 
 def front_end_for(source, data, other_features=False):
@@ -75,7 +87,7 @@ def front_end_for(source, data, other_features=False):
     found = read_feats_config(data.path)
     if not other_features:
         check_same_features(source.front_end.get("feats"), found, data.path)
-    front_end = {**source.front_end, "feats": found}
+    front_end = {**source.front_end, "cmvn": source.front_end["cmvn"], "feats": found}
     dim = FeaturePipeline(data, front_end).dim
     if dim != source.config["feat_dim"]:
         raise UserError(f"{data.path}/feats.scp", f"has {dim} values a frame, {source.path} was "
@@ -140,7 +152,7 @@ def build(source, plan):
     seed(plan.seed)
     old = source.model()
     output, num_pdfs = graft.output_of(old, source.path), plan.transitions.num_pdfs
-    for layer in graft.hidden_layers(old):
+    for layer in graft.hidden_layers(old, source.path):
         if plan.states[layer.name] == "reset":
             graft.reset(layer)
     model, joint = graft.graft(old, num_pdfs, plan.new_layers)

@@ -121,7 +121,7 @@ def read_target(args, source, scratch):
 def plan_of(args, source, language):
     """The initial.Plan of options, a Source and the target's data."""
     from steps.transfer import graft
-    names = [layer.name for layer in graft.hidden_layers(source.model())]
+    names = [layer.name for layer in graft.hidden_layers(source.model(), source.path)]
     return initial.Plan(
         states=layer_plan.states_of(names, args.copy_to, args.reset.split()),
         output=args.output, pdf_map=args.pdf_map,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from scipy import sparse
 
 from steps.nnet.architectures import ARCHITECTURES
 from steps.nnet.network import read_network
-from steps.transfer import apply_adapter, transfer
+from steps.transfer import apply_adapter, mix, transfer
 from tests.steps.transfer.tiny_source import make_source
 from utils.step import ROOT, UserError
 
@@ -196,6 +197,29 @@ def test_options_that_do_not_go_together(speech, mono_ali, source, tmp_path):
         run(speech, mono_ali, tmp_path / "empty", tmp_path / "x")
     with pytest.raises(UserError, match=r"empty/tree: no such file .*align first"):
         run(speech, tmp_path / "empty", source, tmp_path / "x", "--output", "copy")
+
+
+def test_a_source_whose_files_do_not_go_together(speech, mono_ali, source, tmp_path):
+    def spoilt(name, change):
+        directory = shutil.copytree(source, tmp_path / f"spoilt{len(list(tmp_path.iterdir()))}")
+        (directory / name).write_text(change((directory / name).read_text()))
+        return directory
+
+    for name, change, message in (
+            ("priors", lambda text: " [ 0.5 0.5 ]\n", r"priors: has 2 values, config\.json"),
+            ("config.json", lambda text: text.replace('"subsampling": 3', '"subsampling": 1'),
+             r"config\.json: subsampling is 1, in final\.keras 3"),
+            ("config.json", lambda text: text.replace('"num_pdfs": ', '"num_pdfs": 1'),
+             r"config\.json: num_pdfs is 1\d+, in final\.keras"),
+            ("front_end.json", lambda text: "{}", r"front_end\.json: is damaged, it has no cmvn")):
+        with pytest.raises(UserError, match=message):
+            run(speech, mono_ali, spoilt(name, change), tmp_path / "x", "--num-epochs", "0",
+                "--output", "copy")
+    mix.main([source, source, tmp_path / "mixture"])
+    with pytest.raises(UserError, match="/mixture: has no output layer of its own"):
+        run(speech, mono_ali, tmp_path / "mixture", tmp_path / "x", "--num-epochs", "0")
+    with pytest.raises(UserError, match=r"priors: has 2 values, config\.json"):
+        mix.main([source, spoilt("priors", lambda text: " [ 0.5 0.5 ]\n"), tmp_path / "x"])
 
 
 def test_begun_anew_by_force_or_where_files_are_missing(speech, mono_ali, source, tmp_path):
