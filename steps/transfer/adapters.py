@@ -151,7 +151,7 @@ def read_adapter(path):
     except FileNotFoundError:
         raise UserError(path, "no such file",
                         "run steps/transfer/transfer.py --adapters") from None
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(path, f"is no adapter ({error})",
                         "run steps/transfer/transfer.py --adapters") from None
     return about, values, files

@@ -89,8 +89,9 @@ def test_an_adapter_alone_makes_the_network_again(output, tmp_path):
     assert np.array_equal(run(again), run(adapted))
     with pytest.raises(UserError, match="no such file"):
         adapters.read_adapter(tmp_path / "b.npz")
-    (tmp_path / "b.npz").write_text("x")
-    with pytest.raises(UserError, match=r"b\.npz: is no adapter"):
-        adapters.read_adapter(tmp_path / "b.npz")
+    for damaged in ("x", ""):
+        (tmp_path / "b.npz").write_text(damaged)
+        with pytest.raises(UserError, match=r"b\.npz: is no adapter"):
+            adapters.read_adapter(tmp_path / "b.npz")
     with pytest.raises(UserError, match="the adapter is of another network"):
         adapters.assign(again, {"x/kernel": np.zeros(3)})
