@@ -21,7 +21,7 @@ def main(argv=None):
     step.add("adapter", help="adapter.npz, or its directory")
     step.add("dir", help="network directory to make")
     args = step.parse(argv)
-    source, path = Source(args.source), Path(args.adapter)
+    source, path = Source(args.source, args.dir), Path(args.adapter)
     path = path / "adapter.npz" if path.is_dir() else path
     if step.up_to_date(args.dir, [*source.files, path]):
         return 0

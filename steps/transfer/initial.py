@@ -47,10 +47,12 @@ class Plan:
 
 
 class Source:
-    """What a source network's directory says, without its weights."""
+    """What a source network's directory says, without its weights; UserError if it is <out>."""
 
-    def __init__(self, path):
+    def __init__(self, path, out):
         self.path = Path(path)
+        if self.path.resolve() == Path(out).resolve():
+            raise UserError(out, "is the source itself", "name another directory")
         self.config = config_to_train(read_config(self.path))
         for name in FILES:
             if not (self.path / name).is_file():

@@ -43,7 +43,7 @@ def main(argv=None):
     if len(args.networks) < 2:
         raise UserError("mix.py", "one network cannot be mixed", "give two or more, then <dir>")
     weights = weights_of(args.weight, len(args.networks))
-    sources = [Source(path) for path in args.networks]
+    sources = [Source(path, args.dir) for path in args.networks]
     pdf_map = [Path(args.pdf_map) / "pdf_map.npz"] if args.pdf_map else []
     if step.up_to_date(args.dir, [*(file for s in sources for file in s.files), *pdf_map]):
         return 0

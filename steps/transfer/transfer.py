@@ -40,7 +40,8 @@ def main(argv=None):
     if step.up_to_date(args.dir, target.inputs_of(args)):
         return 0
     started, out_dir, options = time.time(), Path(args.dir), target.checked_options(args)
-    checkpoints, source = training.checkpoints_of(step), initial.Source(args.source)
+    source = initial.Source(args.source, args.dir)
+    checkpoints = training.checkpoints_of(step)
     language = target.read_target(args, source, checkpoints)
     plan = target.plan_of(args, source, language)
     scratch = None

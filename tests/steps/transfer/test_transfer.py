@@ -222,6 +222,16 @@ def test_a_source_whose_files_do_not_go_together(speech, mono_ali, source, tmp_p
         mix.main([source, spoilt("priors", lambda text: " [ 0.5 0.5 ]\n"), tmp_path / "x"])
 
 
+def test_a_source_is_not_written_over(speech, mono_ali, source):
+    with pytest.raises(UserError, match="nn: is the source itself"):
+        run(speech, mono_ali, source, source, "--num-epochs", "0", "--new-layers", "num=1")
+    with pytest.raises(UserError, match="nn: is the source itself"):
+        apply_adapter.main([source, source, source])
+    with pytest.raises(UserError, match="nn: is the source itself"):
+        mix.main([source, source, source])
+    assert not (source / "initial").exists()
+
+
 def test_begun_anew_by_force_or_where_files_are_missing(speech, mono_ali, source, tmp_path):
     options = ["--output", "copy", "--num-epochs", "0"]
     run(speech, mono_ali, source, tmp_path / "nn", *options)
