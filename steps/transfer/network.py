@@ -10,6 +10,7 @@ from steps.nnet.size import calls
 from steps.nnet.tf import keras
 from steps.transfer import adapters, graft, layer_plan
 from steps.transfer.transfer_learner import Teacher, named_variables, row_name
+from utils.step import log
 
 FROM_SOURCE = ("final.mdl", "tree", "phones.txt", "front_end.json")
 
@@ -123,6 +124,10 @@ class Grown:
         if self.teacher:
             shapes = tuple(tuple(v.shape) for v in self.teacher.layer.weights)
             layers.append(layer_plan.Layer(layer_plan.SOURCE_OUTPUT, shapes))
+        if self.args.batchnorm != "train" and not any(
+                layer.batchnorm and layer.state == "copied" for layer in layers):
+            log(f"--batchnorm {self.args.batchnorm} does nothing: no copied layer of "
+                f"{self.config['arch']} is a batch norm")
         hidden, patterns = layer_plan.HIDDEN_FACTOR, [("output", 1.0)]
         if self.kinds:
             hidden, patterns = 0.0, []

@@ -232,6 +232,14 @@ def test_a_source_is_not_written_over(speech, mono_ali, source):
     assert not (source / "initial").exists()
 
 
+@pytest.mark.parametrize("arch", ["lstm", "dnn"])
+def test_batch_norms_that_are_not_there_are_told(arch, speech, mono_ali, tmp_path, capsys):
+    source = make_source(tmp_path / "source", speech.train, mono_ali, arch)
+    run(speech, mono_ali, source, tmp_path / "nn", "--num-epochs", "0", "--batchnorm", "adapt")
+    told_so = "--batchnorm adapt does nothing: no copied layer of lstm" in capsys.readouterr().err
+    assert told_so == (arch == "lstm")
+
+
 def test_begun_anew_by_force_or_where_files_are_missing(speech, mono_ali, source, tmp_path):
     options = ["--output", "copy", "--num-epochs", "0"]
     run(speech, mono_ali, source, tmp_path / "nn", *options)
