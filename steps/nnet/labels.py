@@ -153,7 +153,7 @@ def split_held_out(data, amount, seed, utts=None):
         raise UserError(data.path, f"{count} utterances, of which {wanted} cannot be held out",
                         "hold out fewer")
     held = _hold_out(list(groups.values()), wanted, seed)
-    if not wanted <= 2 * len(held) <= 4 * wanted:
+    if len(held) == count or not wanted <= 2 * len(held) <= 4 * wanted:
         log(f"{data.path}: {len(groups)} speakers, so utterances are held out and not speakers")
         held = _hold_out([[utt] for group in groups.values() for utt in group], wanted, seed)
     return [utt for utt in utts if original[utt] not in held], sorted(held)
