@@ -134,7 +134,7 @@ def _all_known(ipa):
 
 
 def _sound(phone, base, kind, table, letters, silences):
-    said = table.get(_nfc(phone), table.get(_nfc(base)))
+    said = table.get(nfc(phone), table.get(nfc(base)))
     if said is not None:
         other = not_speech(said.strip("/[]"))     # [a] is IPA, and no noise
         return Sound("", kind=other) if other else clean(said)
@@ -222,11 +222,12 @@ def read_table(path):
         fields = line.split()
         if len(fields) != 2:
             raise UserError(f"{path}:{number}", f"expected `symbol IPA`, found {line!r}")
-        if _nfc(fields[0]) in table:
+        if nfc(fields[0]) in table:
             raise UserError(f"{path}:{number}", f"{fields[0]} is here twice")
-        table[_nfc(fields[0])] = fields[1]
+        table[nfc(fields[0])] = fields[1]
     return table
 
 
-def _nfc(symbol):
+def nfc(symbol):
+    """A symbol as tables have it, its accents and letters composed."""
     return unicodedata.normalize("NFC", symbol)

@@ -117,9 +117,12 @@ def side_of(directory, kind, table, lang="", voice=""):
     if kind == "auto":
         kind = ipa.guess_kind(phones)
         log(f"{path}: phones look like {kind}")
-    sounds = ipa.sounds_of(phones, kind, ipa.read_table(table) if table else None, letters,
-                           silences, path)
     split = ipa.split_positions(phones)
+    given = ipa.read_table(table) if table else {}
+    unused = given.keys() - {ipa.nfc(name) for phone in phones for name in (phone, split[phone][0])}
+    if unused:
+        log(f"{table}: {path} has no {', '.join(sorted(unused))}")
+    sounds = ipa.sounds_of(phones, kind, given, letters, silences, path)
     guessed = {split[p][0]: sound.ipa for p, sound in sounds.items() if sound.guessed}
     if guessed:
         log(f"{path}: guessed from the spelling: "

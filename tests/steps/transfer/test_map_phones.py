@@ -70,11 +70,12 @@ def test_map(models, tmp_path, capsys):
     assert "up to date" in capsys.readouterr().err
 
 
-def test_one_nearest_and_a_table(models, tmp_path):
+def test_one_nearest_and_a_table(models, tmp_path, capsys):
     source, target, _ = models
-    (tmp_path / "table").write_text("j ʒ\ni SPN\n")
+    (tmp_path / "table").write_text("j ʒ\ni SPN\njj ʒ\n")
     map_phones.main(["--num-nearest", 1, "--ipa-table", tmp_path / "table", source, target,
                      tmp_path / "map"])
+    assert f"table: {target}/phones.txt has no jj\n" in capsys.readouterr().err
     rows = rows_of(tmp_path / "map")
     assert rows["j"] == ["ʒ", "known", "ZH:0.000:1.000"]
     assert rows["i"] == ["-", "noise", "SPN:0.000:1.000"]
