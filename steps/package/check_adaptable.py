@@ -92,7 +92,7 @@ def phones(package, target):
     best = {}
     for phone, base in ((p, base) for p, (base, _) in ipa.split_positions(found).items()):
         (sources, distance, _), = found[phone]
-        best[base] = min(best.get(base, (2.0, "")), (distance, _base(ipa, sources)))
+        best[base] = min(best.get(base, (float("inf"), "")), (distance, _base(ipa, sources)))
     exact = [base for base, (distance, _) in best.items() if distance == 0]
     near = [base for base, (distance, _) in best.items() if 0 < distance <= NEAR]
     far = sorted(((d, base, source) for base, (d, source) in best.items() if d > NEAR),

@@ -15,7 +15,7 @@ def test_distance_is_a_distance():
               "t̚", "t", "ia", "ai"]
     for a, b in itertools.product(sounds, repeat=2):
         far = ipa_distance(a, b)
-        assert 0 <= far <= 1 and far == ipa_distance(b, a)
+        assert far >= 0 and far == pytest.approx(ipa_distance(b, a))
         assert (far == 0) == (a == b)
     assert ipa_distance("p", "ɑ") > 0.9
 
@@ -78,3 +78,12 @@ def test_nearest_and_weights():
     assert weights["a_E"]["a_I"] > 0.9 and "a_B" not in weights["a_E"]
     with pytest.raises(ValueError, match="SIL"):
         nearest(target, sounds_of(["a", "b"], "ipa"))
+
+
+def test_a_source_without_consonants_or_without_vowels():
+    target = sounds_of(["i", "u", "w", "p"], "ipa")
+    for source, wanted in (("p t s j k", "jjjp"), ("ɑ e o u", "euue")):
+        found = nearest(target, sounds_of(source.split(), "ipa"), num_nearest=1)
+        assert "".join(entries[0][0][0] for entries in found.values()) == wanted
+    found = nearest(target, sounds_of(["t", "k"], "ipa"))
+    assert [found[vowel][0][0] for vowel in "iu"] == [["k"], ["k"]]
