@@ -135,8 +135,8 @@ def split_held_out(data, amount, seed, utts=None):
     amount   how many original utterances to hold out at least about: a number, or below 1 a share
     utts     the utterances to choose from; None for all of the DataDir
     returns  two sorted lists. Speakers are those of the original utterances (utt2uniq); copies of
-             what is held out are in neither list. Where each speaker has more than twice what is
-             wanted, utterances are held out.
+             what is held out are in neither list. Where there is one speaker, or each has more
+             than twice what is wanted, utterances are held out.
     """
     utts = sorted(data.utts if utts is None else utts)
     uniq, present = data.table("utt2uniq"), set(utts)

@@ -230,6 +230,11 @@ def test_of_one_speaker_utterances_are_held_out(tmp_path, capsys):
     assert "1 speakers, so utterances are held out" in capsys.readouterr().err
 
 
+def test_of_one_speaker_not_all_is_held_out(tmp_path):
+    train, valid = split_held_out(perturbed(tmp_path, speakers=1, each=10), 5, 0)
+    assert len(valid) == 5 and len(train) == 3 * 5
+
+
 @pytest.mark.parametrize("speakers", [2, 3, 5])
 def test_of_a_few_speakers_utterances_are_held_out(tmp_path, speakers):
     data = perturbed(tmp_path, speakers=speakers, each=60 // speakers)
