@@ -6,7 +6,9 @@ import zipfile
 
 import numpy as np
 
-from utils.step import log, write_atomic
+from utils.step import UserError, log, write_atomic
+
+DAMAGE = (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile)
 
 
 def write_weights(path, variables):
@@ -37,7 +39,7 @@ def read_state(path, variables, key):
                 log(f"{path}: of other options or data, training starts anew")
                 return None
             values = _values(file)
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         log(f"{path}: damaged ({error}), training starts anew")
         return None
     if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
@@ -48,11 +50,18 @@ def read_state(path, variables, key):
 
 
 def mean_weights(paths):
-    """Mean over checkpoints of each variable, in float64; those of whole numbers from the first."""
+    """Mean over checkpoints of each variable, in float64; those of whole numbers from the first.
+
+    raises UserError if one is not there or is damaged
+    """
     total, count = None, len(paths)
     for path in paths:
-        with np.load(path, allow_pickle=False) as file:
-            values = _values(file)
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                values = _values(file)
+        except DAMAGE as error:
+            raise UserError(path, f"of an epoch that is to be averaged, cannot be read ({error})",
+                            "--force begins the training anew") from None
         if total is None:
             total = [v.astype(np.float64) if v.dtype.kind == "f" else v for v in values]
         else:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from steps.nnet.checkpoints import assign, mean_weights, read_state, write_state, write_weights
+from utils.step import UserError
 
 
 class Variable:
@@ -82,3 +83,17 @@ def test_mean_of_weights(tmp_path):
         assert np.array_equal(found[n].value, several[0][n].value)
     assign(found, mean_weights(paths[1:2]))
     assert values(found) == values(several[1])
+
+
+@pytest.mark.parametrize("harm", [
+    lambda path: path.unlink(),
+    lambda path: path.write_bytes(b""),
+    lambda path: path.write_bytes(path.read_bytes()[:300]),
+])
+def test_an_epoch_that_cannot_be_averaged_is_named(tmp_path, harm):
+    paths = [tmp_path / f"epoch{n}.npz" for n in (1, 2)]
+    for path in paths:
+        write_weights(path, variables())
+    harm(paths[1])
+    with pytest.raises(UserError, match=r"epoch2\.npz: of an epoch .*--force begins"):
+        mean_weights(paths)
