@@ -103,15 +103,17 @@ class FeaturePipeline:
     def _normalised(self, utt):
         by_speaker = self.front_end["cmvn"] == "speaker"
         return apply_cmvn(self.raw(utt), self.front_end,
-                          self._stats(self.data.utt2spk[utt]) if by_speaker else None)
+                          self.stats(self.data.utt2spk[utt]) if by_speaker else None)
 
-    def _stats(self, spk):
+    def stats(self, spk):
+        """A speaker's statistics of cmvn.scp, float64 (2, raw_dim + 1)."""
         if spk not in self._cmvn:
             if spk not in self.data.cmvn_scp:
                 raise UserError(f"{self.data.path}/cmvn.scp", f"has no speaker {spk}",
                                 "run steps/features/compute_cmvn.py")
             stats = self._reader.read(self.data.cmvn_scp[spk])
-            if stats.shape != (2, self.raw_dim + 1) or not stats[0, -1] >= 1:
+            if stats.shape != (2, self.raw_dim + 1) or not np.isfinite(stats).all() \
+                    or stats[0, -1] < 1:
                 raise UserError(f"{self.data.path}/cmvn.scp", f"what {spk} has are no statistics "
                                 f"of {self.raw_dim} values a frame",
                                 "run steps/features/compute_cmvn.py again")

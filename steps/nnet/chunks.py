@@ -14,7 +14,6 @@ import threading
 
 import numpy as np
 
-from steps.features.archive import MatrixReader
 from steps.features.cmvn import affine
 from steps.features.pipeline import FeaturePipeline
 from steps.nnet.mapped_archive import MappedMatrices
@@ -199,13 +198,7 @@ class ChunkReader:
         speakers = sorted({data.utt2spk[utt] for utt in self.utts})
         number = {spk: n for n, spk in enumerate(speakers)}
         self._spk = np.array([number[data.utt2spk[utt]] for utt in self.utts], np.int32)
-        reader, found = MatrixReader(), []
-        for spk in speakers:
-            if spk not in data.cmvn_scp:
-                raise UserError(f"{data.path}/cmvn.scp", f"has no speaker {spk}",
-                                "run steps/features/compute_cmvn.py")
-            found.append(affine(reader.read(data.cmvn_scp[spk]), front_end.get("norm_vars")))
-        reader.close()
+        found = [affine(self._pipeline.stats(spk), front_end.get("norm_vars")) for spk in speakers]
         self._offset = np.stack([offset for offset, _ in found])
         if front_end.get("norm_vars"):
             self._scale = np.stack([scale for _, scale in found])

@@ -247,6 +247,17 @@ def test_a_speaker_without_cmvn(corpus, tmp_path):
                     FRONT_END | {"cmvn": "speaker"})
 
 
+@pytest.mark.parametrize("stats", [np.ones((2, 4)), np.ones(6), np.zeros((2, 6)),
+                                   np.full((2, 6), np.nan),
+                                   np.array([[np.nan] * 5 + [9], [1] * 6])])
+def test_a_speaker_whose_cmvn_is_no_statistics(corpus, tmp_path, stats):
+    with MatrixWriter(tmp_path / "bad.ark") as archive:
+        archive.write("s1", stats)
+    data = changed_data(corpus, tmp_path / "x", "cmvn.scp", corpus.data.cmvn_scp | archive.index)
+    with pytest.raises(UserError, match=r"cmvn.scp: what s1 has are no statistics of 5 values"):
+        make_reader(data, FRONT_END | {"cmvn": "speaker"})
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_values_that_are_no_numbers(corpus, tmp_path, value):
     bad = np.ones((200, 5), np.float32)
