@@ -43,6 +43,7 @@ def main(argv=None):
     step.add("alidir", help="directory of alignments of it, or of what it is a copy of")
     step.add("dir", help="network directory to make")
     args = step.parse(argv)
+    training.check_apart(args.dir, args.alidir)
     inputs = training.inputs_of(args.data, args.alidir)
     if args.soft_targets:
         inputs += [Path(args.soft_targets) / name for name in ("post.scp", "post.json")]

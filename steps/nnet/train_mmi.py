@@ -48,6 +48,7 @@ def main(argv=None):
     step.add("network", help="network directory to begin with")
     step.add("dir", help="network directory to make")
     args = step.parse(argv)
+    training.check_apart(args.dir, args.alidir, args.network)
     inputs = [*training.inputs_of(args.data, args.alidir),
               *(Path(args.network) / name for name in FILES)]
     if step.up_to_date(args.dir, inputs):

@@ -40,6 +40,8 @@ def main(argv=None):
     languages = dict(map(named_pair, args.languages))
     if len(languages) < len(args.languages):
         raise UserError("languages", "two have the same name", "give each its own")
+    for name, (_, alidir) in languages.items():
+        training.check_apart(Path(args.dir) / name, alidir)
     if step.up_to_date(args.dir, [path for pair in languages.values()
                                   for path in training.inputs_of(*pair)]):
         return 0

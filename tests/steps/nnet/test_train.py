@@ -211,3 +211,10 @@ def test_missing_inputs(speech, mono_ali, tmp_path):
         run(speech, tmp_path / "no_ali", tmp_path / "nn")
     with pytest.raises(UserError, match=r"no_data/feats.scp: no such file \(make features"):
         train.main([*OPTIONS, tmp_path / "no_data", mono_ali, tmp_path / "nn"])
+
+
+def test_it_is_not_written_over_its_alignments(speech, mono_ali):
+    before = (mono_ali / "final.mdl").read_bytes()
+    with pytest.raises(UserError, match="is what the network is made from"):
+        run(speech, mono_ali, mono_ali)
+    assert (mono_ali / "final.mdl").read_bytes() == before

@@ -118,3 +118,8 @@ def test_features_that_differ(speech, mono_ali, tmp_path):
     with pytest.raises(UserError, match=str(other)):
         train_multi.main([*OPTIONS, tmp_path / "multi", f"a={speech.train},{mono_ali}",
                           f"b={other},{mono_ali}"])
+
+
+def test_it_is_not_written_over_alignments(tmp_path):
+    with pytest.raises(UserError, match=f"{tmp_path}/a: is what the network is made from"):
+        train_multi.main([tmp_path, f"a=x,{tmp_path}/a", "b=z,y"])
