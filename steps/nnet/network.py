@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from utils.json_file import read_json
 from utils.step import UserError, write_atomic
 
 EPOCH = (1980, 1, 1, 0, 0, 0)      # the date in every .keras file, so that equal means equal
@@ -124,7 +125,9 @@ def read_network(directory):
     if is_compiled(directory):
         from steps.nnet.litert import LiteRtNetwork, read_litert_model
         return LiteRtNetwork(read_litert_model(directory / "model.tflite"), config, log_priors)
-    return Network(load_model(directory / "final.keras"), config, log_priors)
+    model = load_model(directory / "final.keras")
+    check_config(directory, config, model)
+    return Network(model, config, log_priors)
 
 
 def read_keras_network(directory):
@@ -152,24 +155,32 @@ def read_config(directory):
     for name in (MODELS[is_compiled(directory)], "config.json", "priors"):
         if not (directory / name).is_file():
             raise UserError(directory / name, "no such file", "train a network with steps/nnet")
-    try:
-        config = json.loads((directory / "config.json").read_text("utf-8"))
-        missing = [name for name in NEEDED if not isinstance(config[name], int)]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(directory / "config.json", f"is damaged ({error})",
-                        "train the network again") from None
-    if not missing:
-        missing = [name for name in NEEDED if config[name] < LEAST.get(name, 1)]
-    if missing:
-        raise UserError(directory / "config.json", f"{missing[0]} is no number of frames or values",
-                        "train the network again")
+    config = read_json(directory / "config.json", "train the network again")
+    for name in NEEDED:
+        if not (isinstance(config[name], int) and config[name] >= LEAST.get(name, 1)):
+            raise UserError(directory / "config.json", f"{name} is no number of frames or values",
+                            "train the network again")
     return config
+
+
+def check_config(directory, config, model):
+    """UserError unless config.json tells of this model."""
+    from steps.nnet.size import context
+    found = dict(zip(("left_context", "right_context", "subsampling"), context(model), strict=True))
+    found |= {"feat_dim": model.input_shape[-1], "num_pdfs": model.output_shape[-1]}
+    for name, value in found.items():
+        if config[name] != value:
+            raise UserError(directory / "config.json", f"{name} is {config[name]}, final.keras has "
+                            f"{value}", "the files are of different networks")
 
 
 def load_model(path):
     """The keras.Model of a .keras file; nothing in the file can run code."""
     import steps.nnet.architectures  # noqa: F401  registers the layers
     from steps.nnet.tf import keras
+    if Path(path).is_file() and not zipfile.is_zipfile(path):      # Keras: "File not found"
+        raise UserError(path, "cannot be read (it is cut off, or no .keras file)",
+                        "train the network again")
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:

@@ -43,6 +43,16 @@ def test_units_that_pruning_left(network, tmp_path, capsys):
     assert "left by pruning: dnn1.affine=32/64" in capsys.readouterr().out.splitlines()
 
 
+def test_a_config_that_lacks_something_is_named(network, tmp_path):
+    shutil.copytree(network, tmp_path / "old")
+    path = tmp_path / "old/config.json"
+    config = json.loads(path.read_text())
+    del config["sizes"]
+    path.write_text(json.dumps(config))
+    with pytest.raises(UserError, match=r"config\.json: is damaged, it has no sizes"):
+        info.main([tmp_path / "old"])
+
+
 def test_a_litert_model_has_no_layers(network, tmp_path):
     shutil.copytree(network, tmp_path / "int8")
     (tmp_path / "int8/final.keras").rename(tmp_path / "int8/model.tflite")

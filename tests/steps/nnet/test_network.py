@@ -1,7 +1,17 @@
+import json
+
 import pytest
 
 from steps.nnet.jobs import read_front_end
-from steps.nnet.network import load_model, read_config, read_priors, save_model, write_priors
+from steps.nnet.network import (
+    load_model,
+    read_config,
+    read_network,
+    read_priors,
+    save_model,
+    write_network,
+    write_priors,
+)
 from utils.step import UserError
 
 keras = pytest.importorskip("steps.nnet.tf").keras
@@ -65,6 +75,29 @@ def test_a_damaged_config_is_named(tmp_path, text, message):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(UserError, match=f"config.json: .*{message}"):
         read_config(tmp_path)
+
+
+CONFIG = {"feat_dim": 5, "num_pdfs": 4, "subsampling": 3, "left_context": 12, "right_context": 12}
+
+
+@pytest.mark.parametrize("name, value", [("feat_dim", 6), ("subsampling", 1), ("left_context", 9),
+                                         ("right_context", 13)])
+def test_a_config_of_another_network_is_named(tmp_path, name, value):
+    write_network(tmp_path, small(3), CONFIG, [0.25] * 4)
+    assert read_network(tmp_path).context == (12, 12)
+    (tmp_path / "config.json").write_text(json.dumps({**CONFIG, name: value}))
+    with pytest.raises(UserError, match=rf"config.json: {name} is {value}, final.keras has "
+                                        f"{CONFIG[name]} .*different networks"):
+        read_network(tmp_path)
+
+
+@pytest.mark.parametrize("harm", [lambda data: b"", lambda data: data[:len(data) // 2]])
+def test_a_network_that_is_cut_off_is_named(tmp_path, harm):
+    path = tmp_path / "final.keras"
+    save_model(path, small(3))
+    path.write_bytes(harm(path.read_bytes()))
+    with pytest.raises(UserError, match=r"final.keras: cannot be read \(it is cut off"):
+        load_model(path)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"feats": [1]}', '{"feats": {'])
