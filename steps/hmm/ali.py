@@ -30,7 +30,7 @@ def each_ali(directory, utts=None):
                 continue
             try:
                 yield utt, np.array(values.split(), np.int32)
-            except ValueError:
+            except (ValueError, OverflowError):
                 raise UserError(f"{path}:{number}", f"{utt} has something that is no number",
                                 "align anew") from None
 

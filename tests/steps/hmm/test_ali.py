@@ -59,6 +59,10 @@ def test_broken_archives_name_the_file(tmp_path):
         file.write("u1 1 2\nu2 1 two\n")
     with pytest.raises(UserError, match=r"ali.1.gz:2: u2 has something that is no number"):
         ali.read_ali(tmp_path)
+    with gzip.open(tmp_path / "ali.1.gz", "wt") as file:
+        file.write("u1 1 99999999999\n")
+    with pytest.raises(UserError, match=r"ali.1.gz:1: u1 has something that is no number"):
+        ali.read_ali(tmp_path)
     ali.write_ali(tmp_path / "ali.1.gz", [("u1", np.arange(10000))])
     whole = (tmp_path / "ali.1.gz").read_bytes()
     for broken in (whole[:-100], b"u1 1 2 3\n", whole[:40] + b"xxxx" + whole[44:]):
