@@ -65,14 +65,22 @@ def main(argv=None):
     network = read_keras_network(args.network)
     language = training.LanguageData(args, args.data, args.alidir, checkpoints,
                                      read_front_end(args.network))
+    if language.feat_dim != network.config["feat_dim"]:
+        raise UserError(f"{args.data}/feats.scp", f"has {language.feat_dim} values a frame, "
+                        f"{args.network} was trained with {network.config['feat_dim']}",
+                        "make the features alike")
     check_held_out(args, language.valid_utts)
     training.check_tree(args.alidir, args.network,
                         language.transitions.num_pdfs == network.config["num_pdfs"])
     config, model = config_to_train(network.config), network.model
     output = output_of(model, args.network)
     train, valid = language.readers(*network.context, network.subsampling, args.batch_size)
-    chain = chain_of(count_pairs(language.labels, language.train_utts, network.subsampling,
-                                 config["num_pdfs"]), args.backoff)
+    pairs = count_pairs(language.labels, language.train_utts, network.subsampling,
+                        config["num_pdfs"])
+    if not pairs.any():
+        raise UserError(args.data, f"no utterance has more than {network.subsampling} frames",
+                        "of those no sequence can be learnt")
+    chain = chain_of(pairs, args.backoff)
     log(f"{training.describe(config)}; on {devices()}")
     trainer = Trainer(keras.Model(model.inputs[0], output.input),
                       [Task(output.name, model, output, train, valid)], options, Path(args.dir),

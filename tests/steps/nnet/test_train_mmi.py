@@ -2,11 +2,17 @@
 
 import json
 import re
+import shutil
 
 import pytest
 
+from steps.features import compute_cmvn
+from steps.features.archive import MatrixReader, MatrixWriter
+from steps.hmm.ali import each_ali, write_ali
 from steps.nnet import checkpoints, train, train_mmi
 from steps.nnet.network import read_network
+from utils.data.datadir import DataDir
+from utils.data.tables import write_table
 from utils.step import UserError
 
 COMMON = ["--xla", "false", "--batch-size", "16", "--chunk-frames", "45", "--held-out", "8"]
@@ -95,3 +101,35 @@ def test_it_is_not_written_over_what_it_is_made_from(speech, mono_ali, network):
         with pytest.raises(UserError, match="is what the network is made from"):
             run(speech, mono_ali, network, directory, "--num-epochs", "1")
     assert (network / "final.keras").read_bytes() == before
+
+
+def with_feats(speech, directory, change):
+    """A copy of the training data whose features are changed, as if Kaldi had made them."""
+    data = DataDir(speech.train)
+    shutil.copytree(speech.train, directory)
+    (directory / "feats.json").unlink()
+    with MatrixWriter(directory / "feats.ark") as feats:
+        for utt in data.feats_scp:
+            feats.write(utt, change(MatrixReader().feats(data, utt)))
+    write_table(directory / "feats.scp", feats.index)
+    compute_cmvn.main(["--force", directory])
+    return directory
+
+
+def test_features_of_another_dimension_that_tell_nothing_of_themselves(speech, mono_ali, network,
+                                                                       tmp_path):
+    shutil.copytree(network, tmp_path / "nn")
+    front_end = json.loads((network / "front_end.json").read_text())
+    (tmp_path / "nn/front_end.json").write_text(json.dumps({**front_end, "feats": {}}))
+    data = with_feats(speech, tmp_path / "data", lambda feats: feats[:, :10])
+    with pytest.raises(UserError, match=r"feats.scp: has 10 values a frame, .*nn was trained"):
+        train_mmi.main([*COMMON, data, mono_ali, tmp_path / "nn", tmp_path / "mmi"])
+
+
+def test_utterances_too_short_for_a_sequence(speech, mono_ali, network, tmp_path):
+    data = with_feats(speech, tmp_path / "data", lambda feats: feats[:3])
+    shutil.copytree(mono_ali, tmp_path / "ali")
+    (tmp_path / "ali/num_jobs").write_text("1\n")
+    write_ali(tmp_path / "ali/ali.1.gz", [(u, tids[:3]) for u, tids in each_ali(mono_ali)])
+    with pytest.raises(UserError, match="no utterance has more than 3 frames"):
+        train_mmi.main([*COMMON, data, tmp_path / "ali", network, tmp_path / "mmi"])
