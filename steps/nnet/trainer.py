@@ -60,7 +60,11 @@ class Trainer:
 
     def priors(self, task):
         """Posteriors averaged over training data, float64 (num_pdfs,)."""
-        return self.learner.priors(task)
+        priors = self.learner.priors(task)
+        if not np.isfinite(priors).all():
+            raise UserError(self.directory, "the trained network's posteriors are no numbers",
+                            "look for huge values among the features, then begin anew with --force")
+        return priors
 
     def steps(self):
         """One training step after the other, to the last; yields the learning rate of each."""

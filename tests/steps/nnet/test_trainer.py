@@ -312,6 +312,15 @@ def test_checkpoints_go_by_the_clock(make, monkeypatch):
 
 # options
 
+def test_posteriors_that_are_no_numbers(make):
+    found = make()
+    found.learner.priors = lambda task: np.array([0.5, np.nan])
+    with pytest.raises(UserError, match="dir: the trained network's posteriors are no numbers"):
+        found.priors(found.tasks[0])
+    found.learner.priors = lambda task: np.array([0.5, 0.5])
+    assert found.priors(found.tasks[0]).tolist() == [0.5, 0.5]
+
+
 def test_options_have_the_defaults_of_the_steps():
     parser = argparse.ArgumentParser()
     training.add_options(SimpleNamespace(add=parser.add_argument))
