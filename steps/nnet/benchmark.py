@@ -24,7 +24,6 @@ e.g. steps/nnet/benchmark.py --config conf/tdnn.conf data/train_sp exp/tri3b_ali
 """
 
 import json
-import math
 import shutil
 import statistics
 import subprocess
@@ -136,8 +135,8 @@ def measure_speed(args, work):
 def training_macs(model, num_frames):
     """Multiply-adds of training on one chunk of num_frames input frames, context included.
 
-    Forward, gradients of weights, and gradients of inputs where something below learns. In time, a
-    recurrent layer's own last output is always below it.
+    Forward, gradients of weights, and gradients of inputs where something below learns, as for a
+    recurrent layer always: an affine one is below it.
     """
     from steps.nnet.size import calls, contexts, macs_per_frame
     found, learns, total = contexts(model), set(), 0
@@ -148,18 +147,7 @@ def training_macs(model, num_frames):
         if below or layer.trainable_weights:
             learns.add(id(output))
         total += num_out * (2 + below) * macs_per_frame(layer, output)
-        if not below:
-            total += num_out * recurrent_macs(layer)
     return total
-
-
-def recurrent_macs(layer):
-    """Multiply-adds a frame of a layer's product with its own last output, 0 if it has none."""
-    sides = [getattr(layer, name, None) for name in ("forward_layer", "backward_layer")]
-    if any(sides):
-        return sum(recurrent_macs(side) for side in sides)
-    kernel = getattr(getattr(layer, "cell", None), "recurrent_kernel", None)
-    return 0 if kernel is None else math.prod(kernel.shape)
 
 
 def numpy_product():

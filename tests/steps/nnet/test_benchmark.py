@@ -33,6 +33,16 @@ def test_training_macs_count_context():
     assert benchmark.training_macs(add_output(trunk, 11), 14) == expected
 
 
+def test_training_macs_of_an_lstm():
+    from steps.nnet.architectures import add_output, build_trunk
+    sizes = {"subsampling": 1, "hidden_dim": 8, "num_layers": 1, "window": 0, "warm_up": 2,
+             "look_ahead": 1}
+    trunk, left, right = build_trunk("lstm", sizes, 5)
+    assert (left, right) == (2, 1)
+    expected = 13 * (2 * 5 * 32 + 3 * 8 * 32) + 10 * 3 * 8 * 11
+    assert benchmark.training_macs(add_output(trunk, 11), 13) == expected
+
+
 def test_speed_on_the_tiny_corpus(speech, mono_ali, tmp_path, capsys):
     file = tmp_path / "speed.json"
     assert benchmark.main([*DNN, "--batch-size", "4", "--rounds", "2", "--seconds", "0.01",
