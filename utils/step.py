@@ -343,10 +343,10 @@ def check_no_file(directory):
             return
 
 
-def check_other_file(target, inputs):
-    """UserError if the file to be written is one of those that are read."""
-    if any(Path(path).resolve() == Path(target).resolve() for path in inputs):
-        raise UserError(target, "is both source and destination", "name another file")
+def check_apart(target, *sources):
+    """UserError if the file or directory to be written is one of those that are read."""
+    if any(Path(source).resolve() == Path(target).resolve() for source in sources):
+        raise UserError(target, "is both source and destination", "name another for what is made")
 
 
 def read_done(directory):

@@ -27,6 +27,7 @@ from utils.step import (
     ROOT,
     RUN,
     UserError,
+    check_apart,
     fingerprint,
     key_of,
     log,
@@ -68,9 +69,8 @@ def add_options(step, max_rise, told=None):
 
 def inputs_of(args):
     """Files of the gate whose change makes a compressed network out of date; checks options."""
+    check_apart(args.dir, args.network)
     directory = Path(args.dir).resolve()
-    if directory == Path(args.network).resolve():
-        raise UserError(args.dir, "is the network to be made smaller", "name another directory")
     if args.baseline and directory in (Path(args.baseline).resolve(),
                                        *Path(args.baseline).resolve().parents):
         raise UserError(args.baseline, f"is in {args.dir}, which is to be made",

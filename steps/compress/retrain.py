@@ -19,7 +19,7 @@ from steps.nnet import training
 from steps.nnet.jobs import read_front_end
 from steps.nnet.network import FILES, config_to_train, load_model, read_config
 from utils.option_types import above_zero, count, share_or_one
-from utils.step import UserError, fingerprint, key_of, log
+from utils.step import UserError, check_apart, fingerprint, key_of, log
 
 MAX_WER_RISE = 0.05
 
@@ -42,6 +42,8 @@ def add_options(step, defaults, distill=0.0, source="network", epochs=count):
 
 
 def inputs_of(args):
+    """Files whose change makes a network that is trained again out of date; checks options."""
+    check_apart(args.dir, args.alidir)
     return [*training.inputs_of(args.data, args.alidir),
             *(Path(args.network) / name for name in FILES)]
 

@@ -16,7 +16,7 @@ e.g. steps/decode/rescore.py exp/tri1/graph data/lm/3gram.arpa data/lm/5gram.arp
 import math
 from pathlib import Path
 
-from utils.step import Step, UserError, log, share
+from utils.step import Step, UserError, check_apart, log, share
 
 
 def main(argv=None):
@@ -36,8 +36,7 @@ def main(argv=None):
     for path in inputs:
         if not path.is_file():
             raise UserError(path, "no such file")
-    if Path(args.rescored).resolve() == Path(args.decode).resolve():
-        raise UserError(args.rescored, "has the lattices to rescore", "name another directory")
+    check_apart(args.rescored, args.decode)
     if not 0 < args.lm_scale < math.inf:
         raise UserError("--lm-scale", f"is {args.lm_scale:g}", "expected more than 0")
     if step.up_to_date(args.rescored, [*inputs, *files]):

@@ -117,17 +117,11 @@ def read_network(directory):
     """The Network of a directory."""
     directory = Path(directory)
     config = read_config(directory)
-    priors = read_priors(directory / "priors")
-    if len(priors) != config["num_pdfs"]:
-        raise UserError(directory / "priors", f"has {len(priors)} values, config.json "
-                        f"{config['num_pdfs']} pdfs", "train the network again")
-    log_priors = log_of_priors(priors)
+    log_priors = log_of_priors(priors_of(directory, config))
     if is_compiled(directory):
         from steps.nnet.litert import LiteRtNetwork, read_litert_model
         return LiteRtNetwork(read_litert_model(directory / "model.tflite"), config, log_priors)
-    model = load_model(directory / "final.keras")
-    check_config(directory, config, model)
-    return Network(model, config, log_priors)
+    return Network(checked_model(directory, config), config, log_priors)
 
 
 def read_keras_network(directory):
@@ -163,15 +157,27 @@ def read_config(directory):
     return config
 
 
-def check_config(directory, config, model):
-    """UserError unless config.json tells of this model."""
+def checked_model(directory, config):
+    """The keras.Model of a directory; UserError unless config, of config.json, tells of it."""
     from steps.nnet.size import context
+    directory = Path(directory)
+    model = load_model(directory / "final.keras")
     found = dict(zip(("left_context", "right_context", "subsampling"), context(model), strict=True))
     found |= {"feat_dim": model.input_shape[-1], "num_pdfs": model.output_shape[-1]}
     for name, value in found.items():
         if config[name] != value:
             raise UserError(directory / "config.json", f"{name} is {config[name]}, final.keras has "
                             f"{value}", "the files are of different networks")
+    return model
+
+
+def priors_of(directory, config):
+    """What read_priors() gives; UserError unless there is one for each pdf of config.json."""
+    priors = read_priors(Path(directory) / "priors")
+    if len(priors) != config["num_pdfs"]:
+        raise UserError(f"{directory}/priors", f"has {len(priors)} values, config.json "
+                        f"{config['num_pdfs']} pdfs", "train the network again")
+    return priors
 
 
 def load_model(path):

@@ -28,7 +28,7 @@ from steps.nnet.options import Options
 from utils.data.tables import read_table
 from utils.json_file import read_json
 from utils.option_types import share_or_one
-from utils.step import Step, UserError, log
+from utils.step import Step, UserError, check_apart, log
 
 
 def main(argv=None):
@@ -43,7 +43,7 @@ def main(argv=None):
     step.add("alidir", help="directory of alignments of it, or of what it is a copy of")
     step.add("dir", help="network directory to make")
     args = step.parse(argv)
-    training.check_apart(args.dir, args.alidir)
+    check_apart(args.dir, args.alidir)
     inputs = training.inputs_of(args.data, args.alidir)
     if args.soft_targets:
         inputs += [Path(args.soft_targets) / name for name in ("post.scp", "post.json")]

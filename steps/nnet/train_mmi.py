@@ -29,7 +29,7 @@ from steps.nnet.jobs import read_front_end
 from steps.nnet.network import FILES, config_to_train, read_keras_network, read_priors
 from steps.nnet.options import Options
 from utils.option_types import above_zero, share_of, zero_or_more
-from utils.step import Step, UserError, log
+from utils.step import Step, UserError, check_apart, log
 
 DEFAULTS = Options(num_epochs=2, learning_rate=5e-4, average=1)
 
@@ -48,7 +48,7 @@ def main(argv=None):
     step.add("network", help="network directory to begin with")
     step.add("dir", help="network directory to make")
     args = step.parse(argv)
-    training.check_apart(args.dir, args.alidir, args.network)
+    check_apart(args.dir, args.alidir, args.network)
     inputs = [*training.inputs_of(args.data, args.alidir),
               *(Path(args.network) / name for name in FILES)]
     if step.up_to_date(args.dir, inputs):

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from steps.nnet import progress, training, workers
 from utils.option_types import share_or_one
-from utils.step import Step, UserError, log
+from utils.step import Step, UserError, check_apart, log
 
 RESERVED = {"checkpoints", "tensorboard"}
 
@@ -41,7 +41,7 @@ def main(argv=None):
     if len(languages) < len(args.languages):
         raise UserError("languages", "two have the same name", "give each its own")
     for name, (_, alidir) in languages.items():
-        training.check_apart(Path(args.dir) / name, alidir)
+        check_apart(Path(args.dir) / name, alidir)
     if step.up_to_date(args.dir, [path for pair in languages.values()
                                   for path in training.inputs_of(*pair)]):
         return 0

@@ -114,12 +114,6 @@ def check_inputs(data, alidir):
             raise UserError(path, "no such file", do)
 
 
-def check_apart(directory, *sources):
-    """UserError if a network would be written over what it is made from."""
-    if any(Path(source).resolve() == Path(directory).resolve() for source in sources):
-        raise UserError(directory, "is what the network is made from", "name another directory")
-
-
 def check_tree(alidir, network, same_pdfs=True):
     """UserError unless alignments have a network's tree; same_pdfs: and as many pdfs as it has."""
     if not same_pdfs or not same_tree(alidir, network):

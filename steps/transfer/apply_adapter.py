@@ -12,7 +12,7 @@ e.g. steps/transfer/apply_adapter.py exp/en/tdnn speakers/anna/adapter.npz exp/a
 from pathlib import Path
 
 from steps.transfer.initial import Source
-from utils.step import Step, UserError
+from utils.step import Step, UserError, check_apart
 
 
 def main(argv=None):
@@ -21,7 +21,8 @@ def main(argv=None):
     step.add("adapter", help="adapter.npz, or its directory")
     step.add("dir", help="network directory to make")
     args = step.parse(argv)
-    source, path = Source(args.source, args.dir), Path(args.adapter)
+    check_apart(args.dir, args.source)
+    source, path = Source(args.source), Path(args.adapter)
     path = path / "adapter.npz" if path.is_dir() else path
     if step.up_to_date(args.dir, [*source.files, path]):
         return 0

@@ -14,14 +14,20 @@ import numpy as np
 from steps.features.pipeline import FeaturePipeline, check_same_features, read_feats_config
 from steps.hmm.model import read_transitions
 from steps.nnet.jobs import read_front_end
-from steps.nnet.network import FILES, PRIOR_FLOOR, config_to_train, read_config, read_priors
+from steps.nnet.network import (
+    FILES,
+    PRIOR_FLOOR,
+    checked_model,
+    config_to_train,
+    priors_of,
+    read_config,
+)
 from steps.nnet.training import write_directory
 from steps.transfer.pdf_map import check_map, read_pdf_map
 from utils.json_file import read_json
 from utils.step import UserError, log
 
 KEY = "initial.json"
-SHAPE = ("feat_dim", "num_pdfs", "left_context", "right_context", "subsampling")  # of config.json
 
 
 @dataclass
@@ -47,12 +53,10 @@ class Plan:
 
 
 class Source:
-    """What a source network's directory says, without its weights; UserError if it is <out>."""
+    """What a source network's directory says, without its weights."""
 
-    def __init__(self, path, out):
+    def __init__(self, path):
         self.path = Path(path)
-        if self.path.resolve() == Path(out).resolve():
-            raise UserError(out, "is the source itself", "name another directory")
         self.config = config_to_train(read_config(self.path))
         for name in FILES:
             if not (self.path / name).is_file():
@@ -62,22 +66,10 @@ class Source:
         self.files = [self.path / name for name in FILES]
 
     def priors(self):
-        priors = read_priors(self.path / "priors")
-        if len(priors) != self.config["num_pdfs"]:
-            raise UserError(self.path / "priors", f"has {len(priors)} values, config.json "
-                            f"{self.config['num_pdfs']} pdfs", "train the network again")
-        return np.maximum(priors, PRIOR_FLOOR)
+        return np.maximum(priors_of(self.path, self.config), PRIOR_FLOOR)
 
     def model(self):
-        from steps.nnet.network import load_model
-        from steps.nnet.size import context
-        model = load_model(self.path / "final.keras")
-        found = (model.inputs[0].shape[-1], model.outputs[0].shape[-1], *context(model))
-        for name, number in zip(SHAPE, found, strict=True):
-            if self.config[name] != number:
-                raise UserError(self.path / "config.json", f"{name} is {self.config[name]}, in "
-                                f"final.keras {number}", "the files are of different networks")
-        return model
+        return checked_model(self.path, self.config)
 
 
 def front_end_for(source, data, other_features=False):

@@ -25,7 +25,7 @@ from steps.nnet import training
 from steps.nnet.network import PRIOR_FLOOR
 from steps.transfer.initial import Source
 from steps.transfer.pdf_map import check_map, read_pdf_map
-from utils.step import Step, UserError, numbers
+from utils.step import Step, UserError, check_apart, numbers
 
 FORMS = ("linear", "loglinear")
 
@@ -43,7 +43,8 @@ def main(argv=None):
     if len(args.networks) < 2:
         raise UserError("mix.py", "one network cannot be mixed", "give two or more, then <dir>")
     weights = weights_of(args.weight, len(args.networks))
-    sources = [Source(path, args.dir) for path in args.networks]
+    check_apart(args.dir, *args.networks)
+    sources = [Source(path) for path in args.networks]
     pdf_map = [Path(args.pdf_map) / "pdf_map.npz"] if args.pdf_map else []
     if step.up_to_date(args.dir, [*(file for s in sources for file in s.files), *pdf_map]):
         return 0

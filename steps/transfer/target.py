@@ -90,7 +90,7 @@ def checked_options(args):
             raise UserError("--unfreeze-every", "is of copied layers, which --adapters keeps as "
                             "they are", "leave out one of them")
     if args.output == "copy":
-        check_same_tree(args.alidir, initial.Source(args.source, args.dir).path,
+        check_same_tree(args.alidir, initial.Source(args.source).path,
                         "align first: steps/nnet/align.py with the source",
                         "--output map or new; copy is for alignments by the source's own tree")
     return training.trainer_options(args)

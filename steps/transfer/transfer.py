@@ -30,18 +30,18 @@ from pathlib import Path
 
 from steps.nnet import training
 from steps.transfer import initial, layer_plan, report, target
-from utils.step import Step, UserError, log
+from utils.step import Step, UserError, check_apart, log
 
 
 def main(argv=None):
     step = Step(__file__, __doc__)
     target.add_options(step)
     args = step.parse(argv)
+    check_apart(args.dir, args.source, args.alidir)
     if step.up_to_date(args.dir, target.inputs_of(args)):
         return 0
     started, out_dir, options = time.time(), Path(args.dir), target.checked_options(args)
-    source = initial.Source(args.source, args.dir)
-    checkpoints = training.checkpoints_of(step)
+    checkpoints, source = training.checkpoints_of(step), initial.Source(args.source)
     language = target.read_target(args, source, checkpoints)
     plan = target.plan_of(args, source, language)
     scratch = None

@@ -31,7 +31,7 @@ from utils.data.datadir import DataDir
 from utils.data.normalise import character_table, normalise, read_rules
 from utils.data.tables import read_lines
 from utils.data.transform import check_target, data_files, drop_stale, select, write_data
-from utils.step import Step, UserError, check_other_file, log, write_atomic
+from utils.step import Step, UserError, check_apart, log, write_atomic
 
 
 def main(argv=None):
@@ -80,7 +80,7 @@ def _plain_text(step, args):
     step.name += f":{target.name}"   # several texts in one directory, each with its own record
     if step.up_to_date(target.parent, [args.src, args.rules]):
         return 0
-    check_other_file(target, [args.src])
+    check_apart(target, args.src)
     rules = read_rules(args.rules)
     lines = [normalise(line, rules)[0] for line in read_lines(args.src)]
     kept = [line for line in lines if line]

@@ -9,7 +9,7 @@ from pathlib import Path
 from utils.data.audio import audio_info
 from utils.data.datadir import NOT_TABLES, invert, table_key
 from utils.data.tables import write_table
-from utils.step import UserError, read_done
+from utils.step import UserError, check_apart, read_done
 
 
 def data_files(data):
@@ -81,8 +81,7 @@ def check_target(step, sources, target, made_in=None):
     made_in: where the step's .done is, if not in the target
     """
     target = Path(target)
-    if any(Path(source).resolve() == target.resolve() for source in sources):
-        raise UserError(target, "is both source and destination", "name another directory")
+    check_apart(target, *sources)
     recorded = Path(made_in or target)
     # A run that was killed left no record, but its hidden directory: see Step.output.
     ours = step.name in read_done(recorded) or any(recorded.glob(f".{step.name}.*.tmp"))

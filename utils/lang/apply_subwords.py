@@ -14,7 +14,7 @@ from pathlib import Path
 from utils.data.tables import read_lines
 from utils.lang.lexicon import split_fields
 from utils.lang.subwords import UNKNOWN, Subwords, decode
-from utils.step import Step, check_other_file, write_atomic
+from utils.step import Step, check_apart, write_atomic
 
 
 def main(argv=None):
@@ -30,7 +30,7 @@ def main(argv=None):
     inputs = [args.text, f"{args.model}/bpe.model", f"{args.model}/units.txt"]
     if step.up_to_date(target.parent, inputs):
         return 0
-    check_other_file(target, [args.text])
+    check_apart(target, args.text)
     subwords = Subwords(args.model)
     lines, num_units, num_unknown = [], 0, 0
     for line in read_lines(args.text):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from utils.lang.arpa import ArpaModel
 from utils.lang.lm_mix import WEIGHT_RANGE, mix, token_probs, tune_weight
-from utils.step import Step, UserError, check_other_file, log
+from utils.step import Step, UserError, check_apart, log
 
 
 def main(argv=None):
@@ -34,7 +34,7 @@ def main(argv=None):
     if args.weight is not None and not 0 < args.weight < 1:
         raise UserError("--weight", f"must be between 0 and 1, not {args.weight}")
     inputs = [args.arpa_a, args.arpa_b] + ([args.tune] if args.tune else [])
-    check_other_file(args.arpa, inputs)
+    check_apart(args.arpa, *inputs)
     if step.up_to_date(Path(args.arpa).parent, inputs):
         return 0
     models = [ArpaModel.read(path) for path in (args.arpa_a, args.arpa_b)]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from utils.lang.arpa import ArpaModel
 from utils.lang.lm_prune import prune
-from utils.step import Step, UserError, check_other_file
+from utils.step import Step, UserError, check_apart
 
 
 def main(argv=None):
@@ -33,7 +33,7 @@ def main(argv=None):
     if not args.threshold > 0:
         raise UserError("--threshold", f"must be above 0, not {args.threshold}")
     inputs = [args.arpa] + ([args.history_lm] if args.history_lm else [])
-    check_other_file(args.pruned, inputs)
+    check_apart(args.pruned, *inputs)
     if step.up_to_date(Path(args.pruned).parent, inputs):
         return 0
     model = ArpaModel.read(args.arpa)

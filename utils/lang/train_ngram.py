@@ -19,7 +19,7 @@ from pathlib import Path
 
 from utils.lang.lm_text import BOS, NOT_WORDS, open_text, read_text, read_vocab, vocab_files
 from utils.lang.ngram import adjusted_counts, count_ngrams, estimate, find_discounts
-from utils.step import Step, UserError, check_other_file, log
+from utils.step import Step, UserError, check_apart, log
 
 
 def main(argv=None):
@@ -44,7 +44,7 @@ def main(argv=None):
     step.name += f":{Path(args.arpa).name}"
     min_counts = _check_options(args)
     inputs = [args.text, *(vocab_files(args.vocab) if args.vocab else [])]
-    check_other_file(args.arpa, inputs)
+    check_apart(args.arpa, *inputs)
     if step.up_to_date(Path(args.arpa).parent, inputs):
         return 0
     open_text(args.text).close()

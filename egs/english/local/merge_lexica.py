@@ -10,7 +10,7 @@ e.g. local/merge_lexica.py data/lexicon.txt an4/etc/an4.dic speechocean762/resou
 from pathlib import Path
 
 from utils.data.tables import read_lines
-from utils.step import Step, check_other_file
+from utils.step import Step, check_apart
 
 
 def main(argv=None):
@@ -20,7 +20,7 @@ def main(argv=None):
     args = step.parse(argv)
     dest = Path(args.dest)
     step.name += f":{dest.name}"
-    check_other_file(dest, args.lexica)
+    check_apart(dest, *args.lexica)
     if step.up_to_date(dest.parent, args.lexica):
         return 0
     lines = list(dict.fromkeys(

@@ -264,7 +264,7 @@ def test_other_features_of_the_development_set_are_measured_again(spoil, scored,
 def test_what_is_measured_against_is_not_written_over(spoil, scored, tmp_path, monkeypatch):
     spoil.dir = scored.network / "../" / scored.network.name
     before = (scored.network / "final.keras").read_bytes()
-    with pytest.raises(UserError, match="is the network to be made smaller"):
+    with pytest.raises(UserError, match="is both source and destination"):
         spoil()
     spoil.dir = tmp_path / "out"
     shutil.copytree(scored.baseline, spoil.dir / "decode_dev")

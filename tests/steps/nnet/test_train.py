@@ -215,6 +215,6 @@ def test_missing_inputs(speech, mono_ali, tmp_path):
 
 def test_it_is_not_written_over_its_alignments(speech, mono_ali):
     before = (mono_ali / "final.mdl").read_bytes()
-    with pytest.raises(UserError, match="is what the network is made from"):
+    with pytest.raises(UserError, match="is both source and destination"):
         run(speech, mono_ali, mono_ali)
     assert (mono_ali / "final.mdl").read_bytes() == before

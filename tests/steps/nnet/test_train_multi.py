@@ -121,5 +121,5 @@ def test_features_that_differ(speech, mono_ali, tmp_path):
 
 
 def test_it_is_not_written_over_alignments(tmp_path):
-    with pytest.raises(UserError, match=f"{tmp_path}/a: is what the network is made from"):
+    with pytest.raises(UserError, match=f"{tmp_path}/a: is both source and destination"):
         train_multi.main([tmp_path, f"a=x,{tmp_path}/a", "b=z,y"])

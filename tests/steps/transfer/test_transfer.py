@@ -223,11 +223,11 @@ def test_a_source_whose_files_do_not_go_together(speech, mono_ali, source, tmp_p
 
 
 def test_a_source_is_not_written_over(speech, mono_ali, source):
-    with pytest.raises(UserError, match="nn: is the source itself"):
+    with pytest.raises(UserError, match="nn: is both source and destination"):
         run(speech, mono_ali, source, source, "--num-epochs", "0", "--new-layers", "num=1")
-    with pytest.raises(UserError, match="nn: is the source itself"):
+    with pytest.raises(UserError, match="nn: is both source and destination"):
         apply_adapter.main([source, source, source])
-    with pytest.raises(UserError, match="nn: is the source itself"):
+    with pytest.raises(UserError, match="nn: is both source and destination"):
         mix.main([source, source, source])
     assert not (source / "initial").exists()
 
