@@ -208,9 +208,9 @@ def test_a_source_whose_files_do_not_go_together(speech, mono_ali, source, tmp_p
     for name, change, message in (
             ("priors", lambda text: " [ 0.5 0.5 ]\n", r"priors: has 2 values, config\.json"),
             ("config.json", lambda text: text.replace('"subsampling": 3', '"subsampling": 1'),
-             r"config\.json: subsampling is 1, in final\.keras 3"),
+             r"config\.json: subsampling is 1, final\.keras has 3"),
             ("config.json", lambda text: text.replace('"num_pdfs": ', '"num_pdfs": 1'),
-             r"config\.json: num_pdfs is 1\d+, in final\.keras"),
+             r"config\.json: num_pdfs is 1\d+, final\.keras"),
             ("front_end.json", lambda text: "{}", r"front_end\.json: is damaged, it has no cmvn")):
         with pytest.raises(UserError, match=message):
             run(speech, mono_ali, spoilt(name, change), tmp_path / "x", "--num-epochs", "0",
