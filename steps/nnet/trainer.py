@@ -31,7 +31,8 @@ class Trainer:
     key        str, what must be the same for a checkpoint to be used
     workers    Workers that train together, or None; only the first of them writes
     learner    what to learn with, called with trunk, tasks and options; a Learner if None
-    .rows      one dict an epoch, train.log.jsonl
+    .rows      one dict an epoch, train.log.jsonl; the last one's final_valid_loss is what the
+               result's held-out loss is
     """
 
     def __init__(self, trunk, tasks, options, directory, key="", workers=None, learner=None):
@@ -194,6 +195,9 @@ class Trainer:
             self._take_mean(best[:1])
             log(f"epoch {best[0]} is kept: held-out loss {single:.4f}, {averaged:.4f} for the "
                 f"average of epochs {listed}")
+            averaged = single
+        if averaged is not None and len(self.tasks) == 1:
+            self.rows[-1]["final_valid_loss"] = averaged
 
     def _take_mean(self, epochs):
         """Take epochs' mean weights, which the first of several workers reads for all."""

@@ -22,7 +22,11 @@ def scratch_loss(directory, tree_dir, utts):
     if "train_mmi" in read_done(directory):
         raise UserError(path, "is of steps/nnet/train_mmi.py, whose loss is another", wanted)
     check_same_tree(directory, tree_dir, wanted, "losses of different pdfs cannot be compared")
-    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    try:
+        rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        losses = list(map(loss_of, rows))
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(path, f"is damaged ({error})", "train the network again") from None
     if not rows or rows[0]["valid_loss"] is None:
         log(f"{directory}: held no speakers out, so there is nothing to compare with")
         return None
@@ -30,7 +34,7 @@ def scratch_loss(directory, tree_dir, utts):
         log(f"{directory}: held out other utterances than are held out here, so losses cannot be "
             "compared; give both the same data, --held-out and --seed")
         return None
-    return min(map(loss_of, rows))
+    return rows[-1].get("final_valid_loss", min(losses))
 
 
 def warnings_of(before, after, scratch):

@@ -196,6 +196,7 @@ def test_the_best_epochs_are_averaged(make, capsys):
     assert weight(found)[1] == pytest.approx(11 / 3)
     assert "average of epochs 2, 4, 5: held-out loss 0.9000, the best epoch's 1.0000" \
         in capsys.readouterr().err
+    assert found.rows[-1]["final_valid_loss"] == 0.9
     kept = sorted(path.name for path in (found.directory / "checkpoints").iterdir())
     assert kept == ["epoch2.npz", "epoch4.npz", "epoch5.npz", "last.npz"]
 
@@ -206,6 +207,7 @@ def test_an_average_that_is_worse_is_not_taken(make, capsys):
     assert weight(found)[1] == 5        # of the two best, the later
     assert "epoch 5 is kept: held-out loss 1.0000, 1.1000 for the average of epochs 2, 4, 5" \
         in capsys.readouterr().err
+    assert found.rows[-1]["final_valid_loss"] == 1
 
 
 def test_the_last_epochs_are_averaged_where_asked(make, capsys):

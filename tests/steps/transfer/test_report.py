@@ -25,11 +25,17 @@ def test_scratch(tmp_path, capsys):
     assert scratch_loss(tmp_path, tmp_path, ["u"]) == 2.0      # nothing tells what it held out
     (tmp_path / "held_out").write_text("u\nv\n")
     assert scratch_loss(tmp_path, tmp_path, ["v", "u"]) == 2.0
+    (tmp_path / "train.log.jsonl").write_text("".join(
+        json.dumps(row) + "\n" for row in [*rows, {**rows[0], "final_valid_loss": 1.5}]))
+    assert scratch_loss(tmp_path, tmp_path, ["v", "u"]) == 1.5      # of the epochs' average
     assert scratch_loss(tmp_path, tmp_path, ["u"]) is None
     assert "held out other utterances than are held out here" in capsys.readouterr().err
     (tmp_path / "train.log.jsonl").write_text('{"loss": 1.0, "valid_loss": null}\n')
     assert scratch_loss(tmp_path, tmp_path, []) is None
     assert "held no speakers out" in capsys.readouterr().err
+    (tmp_path / "train.log.jsonl").write_text('{"loss": 1.0, "val')
+    with pytest.raises(UserError, match=r"train.log.jsonl: is damaged \("):
+        scratch_loss(tmp_path, tmp_path, [])
     (tmp_path / ".done").write_text('{"train_mmi": {}}')
     with pytest.raises(UserError, match=r"train.log.jsonl: is of steps/nnet/train_mmi.py, whose"):
         scratch_loss(tmp_path, tmp_path, [])
