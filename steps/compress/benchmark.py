@@ -110,14 +110,14 @@ def files_of(out, name, network):
     """Size and weights of a variant, exported if need be; "path" is of its LiteRT model."""
     from steps.compress.litert import affine_layers, export
     from steps.compress.schemes import kernels_in
-    from steps.nnet.network import load_model
+    from steps.nnet.network import read_model
     path = network / "model.tflite"
     about = network / "compress.json"
     about = read_json(about) if about.is_file() else {}
     if is_compiled(network):
         layers = [layer["name"] for layer in about.get("layers", ())]
     else:
-        model, path = load_model(network / "final.keras"), out / f"float32/{name}.tflite"
+        model, path = read_model(network), out / f"float32/{name}.tflite"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(export(model))
         layers = affine_layers(model)

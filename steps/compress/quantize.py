@@ -105,9 +105,9 @@ def quantize(args, keep, speech, out):
     """Write the network directory out; returns the dict of compress.json."""
     from steps.compress.litert import affine_layers, export, posterior_maps
     from steps.compress.schemes import kernels_in, plan_of, quantized
-    from steps.nnet.network import load_model
+    from steps.nnet.network import read_model
     started, source = time.time(), Path(args.network)
-    model = load_model(source / "final.keras")
+    model = read_model(source)
     layers = affine_layers(model)
     check_keep(keep, layers)
     plan = plan_of(layers, args.scheme, keep) | dict.fromkeys(posterior_maps(model), "float32")

@@ -17,7 +17,7 @@ from pathlib import Path
 from steps.compress import gate
 from steps.nnet import training
 from steps.nnet.jobs import read_front_end
-from steps.nnet.network import FILES, config_to_train, load_model, read_config
+from steps.nnet.network import FILES, config_to_train, load_model, read_config, read_model
 from utils.option_types import above_zero, count, share_or_one
 from utils.step import UserError, check_apart, fingerprint, key_of, log
 
@@ -80,7 +80,8 @@ class Retraining:
         self.language = training.LanguageData(self.args, self.args.data, self.args.alidir,
                                               self.checkpoints, read_front_end(self.directory))
         seed(self.args.seed)
-        self.source = load_model(self.directory / "final.keras")
+        self.source = read_model(self.directory)
+        training.check_dim(self.language, self.directory, self.config)
         if not mixtures:
             output_of(self.source, self.directory)
         self.size = num_params(self.source)

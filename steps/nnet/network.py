@@ -121,7 +121,7 @@ def read_network(directory):
     if is_compiled(directory):
         from steps.nnet.litert import LiteRtNetwork, read_litert_model
         return LiteRtNetwork(read_litert_model(directory / "model.tflite"), config, log_priors)
-    return Network(checked_model(directory, config), config, log_priors)
+    return Network(read_model(directory), config, log_priors)
 
 
 def read_keras_network(directory):
@@ -157,10 +157,10 @@ def read_config(directory):
     return config
 
 
-def checked_model(directory, config):
-    """The keras.Model of a directory; UserError unless config, of config.json, tells of it."""
+def read_model(directory):
+    """The keras.Model of a directory; UserError unless config.json tells of it."""
     from steps.nnet.size import context
-    directory = Path(directory)
+    directory, config = Path(directory), read_config(directory)
     model = load_model(directory / "final.keras")
     found = dict(zip(("left_context", "right_context", "subsampling"), context(model), strict=True))
     found |= {"feat_dim": model.input_shape[-1], "num_pdfs": model.output_shape[-1]}

@@ -65,10 +65,7 @@ def main(argv=None):
     network = read_keras_network(args.network)
     language = training.LanguageData(args, args.data, args.alidir, checkpoints,
                                      read_front_end(args.network))
-    if language.feat_dim != network.config["feat_dim"]:
-        raise UserError(f"{args.data}/feats.scp", f"has {language.feat_dim} values a frame, "
-                        f"{args.network} was trained with {network.config['feat_dim']}",
-                        "make the features alike")
+    training.check_dim(language, args.network, network.config)
     check_held_out(args, language.valid_utts)
     training.check_tree(args.alidir, args.network,
                         language.transitions.num_pdfs == network.config["num_pdfs"])

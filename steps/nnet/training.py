@@ -114,6 +114,14 @@ def check_inputs(data, alidir):
             raise UserError(path, "no such file", do)
 
 
+def check_dim(language, network, config):
+    """UserError unless data has as many values a frame as a network was trained with."""
+    if language.feat_dim != config["feat_dim"]:
+        raise UserError(f"{language.data.path}/feats.scp", f"has {language.feat_dim} values a "
+                        f"frame, {network} was trained with {config['feat_dim']}",
+                        "make the features alike")
+
+
 def check_tree(alidir, network, same_pdfs=True):
     """UserError unless alignments have a network's tree; same_pdfs: and as many pdfs as it has."""
     if not same_pdfs or not same_tree(alidir, network):

@@ -188,8 +188,8 @@ def write(out, plan):
         shutil.copyfile(plan.network / "model.tflite", out / "model/model.tflite")
     else:
         from steps.compress.litert import export
-        from steps.nnet.network import load_model
-        (out / "model/model.tflite").write_bytes(export(load_model(plan.network / "final.keras")))
+        from steps.nnet.network import read_model
+        (out / "model/model.tflite").write_bytes(export(read_model(plan.network)))
         log(f"{plan.network}: not compressed; exported as float32")
     shutil.copytree(plan.graph / "phones", out / "graph/phones",
                     ignore=lambda _, names: [n for n in names if not n.endswith(".int")])

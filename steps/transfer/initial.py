@@ -17,10 +17,10 @@ from steps.nnet.jobs import read_front_end
 from steps.nnet.network import (
     FILES,
     PRIOR_FLOOR,
-    checked_model,
     config_to_train,
     priors_of,
     read_config,
+    read_model,
 )
 from steps.nnet.training import write_directory
 from steps.transfer.pdf_map import check_map, read_pdf_map
@@ -69,7 +69,7 @@ class Source:
         return np.maximum(priors_of(self.path, self.config), PRIOR_FLOOR)
 
     def model(self):
-        return checked_model(self.path, self.config)
+        return read_model(self.path)
 
 
 def front_end_for(source, data, other_features=False):

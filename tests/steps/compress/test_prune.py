@@ -162,4 +162,14 @@ def test_mistakes(speech, mono_ali, tri1, source, tmp_path):
         run(speech, other, source, tmp_path / "nn")
     with pytest.raises(UserError, match="no such file"):
         run(speech, mono_ali, tmp_path / "none", tmp_path / "nn")
+    with pytest.raises(UserError, match="ali: is both source and destination"):
+        run(speech, other, source, other)
+    shutil.copytree(source, tmp_path / "of_another")
+    config = json.loads((source / "config.json").read_text())
+    for name, said in (("left_context", "config.json: left_context is"),
+                       ("feat_dim", "config.json: feat_dim is")):
+        (tmp_path / "of_another/config.json").write_text(
+            json.dumps({**config, name: config[name] + 1}))
+        with pytest.raises(UserError, match=said):
+            run(speech, mono_ali, tmp_path / "of_another", tmp_path / "nn")
     assert not (tmp_path / "nn/final.keras").exists()
