@@ -14,7 +14,8 @@ from steps.compress.schemes import SCHEMES, kernels_in, parse_keep, plan_of, qua
 from steps.nnet.architectures import ARCHITECTURES, add_output, build_trunk
 from steps.nnet.layers import MapPosteriors, MixPosteriors
 from steps.nnet.litert import LiteRtModel
-from steps.nnet.network import NEEDED, RECURRENT, is_compiled, read_network, save_model
+from steps.nnet.network import RECURRENT, is_compiled, read_network, save_model
+from steps.nnet.size import context
 from steps.nnet.tf import keras, seed
 from steps.transfer.mixture import beside
 from tests.steps.transfer.tiny_source import make_source
@@ -109,7 +110,10 @@ def test_a_map_of_posteriors_stays_float(tmp_path, scheme):
     model = keras.Model(x, mixed)
     for name in quantize.KEPT:
         (tmp_path / name).write_text("x")
-    (tmp_path / "config.json").write_text(json.dumps(dict.fromkeys(NEEDED, 1)))
+    left, right, subsampling = context(model)
+    config = {"feat_dim": 13, "num_pdfs": 12, "left_context": left, "right_context": right,
+              "subsampling": subsampling}
+    (tmp_path / "config.json").write_text(json.dumps(config))
     save_model(tmp_path / "final.keras", model)
     (tmp_path / "out").mkdir()
     args = SimpleNamespace(network=tmp_path, scheme=scheme, keep="", data="")
