@@ -81,7 +81,8 @@ class Retraining:
                                               self.checkpoints, read_front_end(self.directory))
         seed(self.args.seed)
         self.source = read_model(self.directory)
-        training.check_dim(self.language, self.directory, self.config)
+        training.check_dim(self.language.data, self.language.feat_dim, self.directory,
+                           self.config)
         if not mixtures:
             output_of(self.source, self.directory)
         self.size = num_params(self.source)

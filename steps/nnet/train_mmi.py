@@ -65,7 +65,7 @@ def main(argv=None):
     network = read_keras_network(args.network)
     language = training.LanguageData(args, args.data, args.alidir, checkpoints,
                                      read_front_end(args.network))
-    training.check_dim(language, args.network, network.config)
+    training.check_dim(language.data, language.feat_dim, args.network, network.config)
     check_held_out(args, language.valid_utts)
     training.check_tree(args.alidir, args.network,
                         language.transitions.num_pdfs == network.config["num_pdfs"])

@@ -114,12 +114,12 @@ def check_inputs(data, alidir):
             raise UserError(path, "no such file", do)
 
 
-def check_dim(language, network, config):
-    """UserError unless data has as many values a frame as a network was trained with."""
-    if language.feat_dim != config["feat_dim"]:
-        raise UserError(f"{language.data.path}/feats.scp", f"has {language.feat_dim} values a "
-                        f"frame, {network} was trained with {config['feat_dim']}",
-                        "make the features alike")
+def check_dim(data, dim, network, config):
+    """UserError unless a DataDir's frames, of dim values, are as those a network was trained with.
+    """
+    if dim != config["feat_dim"]:
+        raise UserError(f"{data.path}/feats.scp", f"has {dim} values a frame, {network} was "
+                        f"trained with {config['feat_dim']}", "make the features alike")
 
 
 def check_tree(alidir, network, same_pdfs=True):

@@ -14,11 +14,11 @@ import hashlib
 import io
 import json
 import math
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from steps.nnet.checkpoints import DAMAGE
 from steps.nnet.layers import HiddenScale
 from steps.nnet.recurrence import Recurrence
 from steps.nnet.tf import keras
@@ -151,7 +151,7 @@ def read_adapter(path):
     except FileNotFoundError:
         raise UserError(path, "no such file",
                         "run steps/transfer/transfer.py --adapters") from None
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise UserError(path, f"is no adapter ({error})",
                         "run steps/transfer/transfer.py --adapters") from None
     return about, values, files

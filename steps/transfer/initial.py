@@ -22,7 +22,7 @@ from steps.nnet.network import (
     read_config,
     read_model,
 )
-from steps.nnet.training import write_directory
+from steps.nnet.training import check_dim, write_directory
 from steps.transfer.pdf_map import check_map, read_pdf_map
 from utils.json_file import read_json
 from utils.step import UserError, log
@@ -82,10 +82,7 @@ def front_end_for(source, data, other_features=False):
     if not other_features:
         check_same_features(source.front_end.get("feats"), found, data.path)
     front_end = {**source.front_end, "cmvn": source.front_end["cmvn"], "feats": found}
-    dim = FeaturePipeline(data, front_end).dim
-    if dim != source.config["feat_dim"]:
-        raise UserError(f"{data.path}/feats.scp", f"has {dim} values a frame, {source.path} was "
-                        f"trained with {source.config['feat_dim']}", "make the features alike")
+    check_dim(data, FeaturePipeline(data, front_end).dim, source.path, source.config)
     return front_end
 
 

@@ -250,11 +250,6 @@ def test_beside_speakers_of_much_one_of_little_is_not_enough(tmp_path, sizes):
         assert len(split_held_out(data, 0.05, seed)[1]) == round(0.05 * sum(sizes))
 
 
-def test_half_of_one_speaker_is_held_out_and_not_all(tmp_path):
-    train, valid = split_held_out(perturbed(tmp_path, speakers=1, each=10), 5, 0)
-    assert len(valid) == 5 and train
-
-
 def test_too_much_cannot_be_held_out(tmp_path):
     with pytest.raises(UserError, match="4 utterances, of which 3 cannot be held out"):
         split_held_out(perturbed(tmp_path, speakers=2, each=2), 3, 0)
