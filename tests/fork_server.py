@@ -9,9 +9,12 @@ with its caller's arguments, environment, folder and open files, anything else b
 """
 
 import atexit
+import contextlib
+import gc
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import subprocess
@@ -59,18 +62,38 @@ class Server:
 def serve(python):
     sys.executable = python             # a step starts its jobs with it
     threading.Thread(target=end_with_the_tests, daemon=True).start()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    gc.freeze()                         # what a child's collections then neither read nor copy
+    reading, writing = socket.socketpair()
+    writing.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+    running = {}                        # the callers, by the process that each waits for
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(os.environ[SOCKET])
         listening.listen(64)
         print("ready", flush=True)
         while True:
-            connection, _ = listening.accept()
-            if os.fork() == 0:
-                listening.close()
-                attend(connection)
-            connection.close()
-            reap()
+            ready, _, _ = select.select([listening, reading], [], [])
+            if reading in ready:
+                reading.recv(1 << 10)
+                tell_ends(running)
+            if listening in ready:
+                connection, _ = listening.accept()
+                message, files = receive(connection)
+                pid = os.fork()
+                if pid == 0:
+                    signal.set_wakeup_fd(-1)
+                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                    for own in (listening, reading, writing, connection, *running.values()):
+                        own.close()
+                    os.setpgid(0, 0)
+                    become(message, files)
+                with contextlib.suppress(OSError):
+                    os.setpgid(pid, pid)    # before the caller is told whom to kill
+                for file in files:
+                    os.close(file)
+                tell(connection, pid)
+                running[pid] = connection
 
 
 def end_with_the_tests():
@@ -78,29 +101,20 @@ def end_with_the_tests():
     os._exit(0)
 
 
-def reap():
-    """Take leave of the children that have ended."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        pass
+def tell_ends(running):
+    """Tell the callers of the processes that have ended, with what status."""
+    while running:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        with running.pop(pid) as connection:
+            tell(connection, os.waitstatus_to_exitcode(status))
 
 
-def attend(connection):
-    """One script: forks once more, so that its end, whatever it is, can be told."""
-    message, files = receive(connection)
-    pid = os.fork()
-    if pid == 0:
-        connection.close()
-        os.setpgid(0, 0)
-        become(message, files)
-    for file in files:
-        os.close(file)
-    connection.sendall(f"{pid}\n".encode())
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    connection.sendall(f"{status}\n".encode())
-    os._exit(0)
+def tell(connection, number):
+    """Its pid or its status, to a caller that may have been killed."""
+    with contextlib.suppress(OSError):
+        connection.sendall(f"{number}\n".encode())
 
 
 def receive(connection):
@@ -150,4 +164,5 @@ if __name__ == "__main__":
     import importlib
     for library in LIBRARIES:
         importlib.import_module(library)
+    sys.modules["numba"].njit(lambda number: number + 1)(1)     # what numba reads at its first use
     serve(sys.argv[1])

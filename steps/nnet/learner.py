@@ -59,7 +59,7 @@ class Learner:
         self.optimizer.build(self.trainable)
         self.state = self.weights + self.optimizer.variables
         self.factored = semi_orthogonal(trunk)
-        compiled = partial(tf.function, jit_compile=options.xla)
+        compiled = partial(tf.function, autograph=False, jit_compile=options.xla)
         self._measures = [compiled(partial(self._measure, task)) for task in tasks]
         self._constrain = compiled(self._pull)
         self._train = compiled(self._step)
@@ -107,7 +107,8 @@ class Learner:
 
         It takes a good part of it: of most pdfs there is little, and scores are divided by this.
         """
-        run = tf.function(partial(self._posteriors, task))   # XLA would take longer to compile it
+        # XLA would take longer to compile it.
+        run = tf.function(partial(self._posteriors, task), autograph=False)
         total, reader = 0.0, task.train
         most = math.ceil(PRIOR_FRAMES / (reader.batch_size * reader.chunk_out))
         for (feats, _, weights, *_), in _plain_batches([task], most):
@@ -131,7 +132,7 @@ class Learner:
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
             norm.momentum = 0.0          # then what moves is the batch's own
-        run = tf.function(lambda feats: self.trunk(feats, training=True) is None)
+        run = tf.function(lambda feats: self.trunk(feats, training=True) is None, autograph=False)
         total = 0.0
         for batches in _plain_batches(self.tasks, NORM_BATCHES):
             run(np.concatenate([feats for feats, *_ in batches]))

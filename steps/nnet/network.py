@@ -102,7 +102,7 @@ class Network:
             # One trace serves every length: the time axis is unknown, and XLA, which would
             # compile for each length, is off.
             self._run = tf.function(
-                lambda x: self.model(x, training=False),
+                lambda x: self.model(x, training=False), autograph=False,
                 input_signature=[tf.TensorSpec((1, None, self.config["feat_dim"]), tf.float32)])
         return self._run(padded[None]).numpy()[0]
 

@@ -30,7 +30,7 @@ class SharedLearner(Learner):
         others = [v for v in self.weights if id(v) not in trained]
         self.moving = [v for v in others if is_real(v)]
         self.seeds = [v for v in others if not is_real(v)]
-        compiled = partial(tf.function, jit_compile=options.xla)
+        compiled = partial(tf.function, autograph=False, jit_compile=options.xla)
         self._pack, self._unpack = compiled(self._pack_step), compiled(self._unpack_step)
         self._train = self._train_together
 

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from steps.hmm.textgrid import format_textgrid
+from tests import recipe_runs
 from utils.data.datadir import DataDir
 from utils.data.tables import read_table
 from utils.new_recipe import main
@@ -81,7 +82,7 @@ def test_from_a_folder_to_monophones(corpus, capsys):
     assert "manu" in text and "mano" not in text
 
 
-def test_from_a_folder_to_a_package(corpus):
+def test_from_a_folder_to_a_package(corpus, server):
     recipe = corpus / "mylang"
     main(["--nj", "1", "--table", corpus / "table.csv", corpus / "rec", recipe])
     quicker = {"mono.conf": "--num-iters=6", "nnet.conf": "--num-epochs=3\n--xla=false\n"
@@ -92,7 +93,7 @@ def test_from_a_folder_to_a_package(corpus):
     for name, lines in quicker.items():
         with (recipe / "conf" / name).open("a") as file:
             file.write(f"{lines}\n")
-    run(recipe)
+    recipe_runs.run(recipe / "run.sh", server=server)
     lines = (recipe / "exp/results").read_text().splitlines()
     assert [re.search(r"exp/(\S+)/decode_test", line)[1] for line in lines] == [
         "mono", "tri1", "tri2b", "tri3b", "scratch/0", "scratch_mmi/0", "small"]
