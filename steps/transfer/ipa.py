@@ -34,6 +34,7 @@ _TONE_MARKS = "\u0300\u0301\u0302\u0304\u030b\u030c\u030f\u1dc4\u1dc5\u1dc6\u1dc
 _TONES = re.compile(f"[{_TONE_MARKS}˥˦˧˨˩0-9⁰¹²³⁴⁵⁶⁷⁸⁹ꜛꜜ↗↘]")
 # Not ç, which French, Portuguese, Turkish and Albanian are written with.
 _IPA_ONLY = set("ɡɹɾʁɪʌɜɒɐɚɝᵻːˈˌ͡ʰʲʃʒθɥɬɮʎχɸʈɻɽʂʐʔ")
+_GREEK = set("αγδεζηικλμνξοπρςστυφψω")     # but for those that are IPA too
 _XSAMPA_PARTS = re.compile(f"({'|'.join(map(re.escape, XSAMPA))})")
 _XSAMPA_ONLY = re.compile(r"[@{}&~\\`=:?0-9]|_|^[AEIOUSZTDNRHJQV]$|^[a-z][SZ]$")
 
@@ -86,7 +87,8 @@ def guess_kind(phones):
     if sum(base in ARPABET for base in arpabet) >= 0.9 * len(arpabet) \
             and any(len(base) > 1 for base in arpabet):
         return "arpabet"
-    if any(_IPA_ONLY & set(base) for base in bases):
+    letters = set(unicodedata.normalize("NFD", "".join(bases)))
+    if letters & (_IPA_ONLY - set("θχ") if letters & _GREEK else _IPA_ONLY):
         return "ipa"
     if all(base.isascii() for base in bases) and any(_XSAMPA_ONLY.search(b) for b in bases) \
             and any(base.islower() for base in bases) and not _have_tones(bases):
@@ -120,7 +122,8 @@ def sounds_of(phones, kind="auto", table=None, letters=None, silences=None, wher
     if unknown:
         shown = " ".join(dict.fromkeys(unknown))
         raise UserError(where, f"no sound is known for {shown} as {kind}",
-                        "name the right kind of symbols, or give their IPA in a table")
+                        "name the right kind of symbols, give their IPA in a table or, of letters, "
+                        "eSpeak's voice")
     return sounds
 
 

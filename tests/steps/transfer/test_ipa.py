@@ -26,6 +26,8 @@ FRENCH = ["SIL", "a", "tʃ", "œ̃", "ɑ̃", "iː", "ʁ", "ɡ"]
     ("graphemes", MBOSHI), ("graphemes", ["a", "b", "ɛ", "ɛ́", "ɔ", "ŋ"]),
     ("graphemes", ["A", "B", "D", "F"]), ("graphemes", ["a_B", "a_E", "ng_I", "o_S", "SIL"]),
     ("graphemes", [*"abcçdefghijklmnopqrstuvwxyzàâéèêëîïôû"]),
+    ("graphemes", [*"αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ"]), ("ipa", ["θ", "χ", "a"]),
+    ("ipa", ["θ", "ε", "ʃ"]),
     ("graphemes", ["SIL", "a1", "a4", "ai1", "b", "zh"]), ("xsampa", ["i:6", "E6", "a", "t"])])
 def test_the_kind_of_symbols_is_guessed(kind, phones):
     assert guess_kind(phones) == kind
