@@ -3,8 +3,10 @@
 import hashlib
 from pathlib import Path
 
+from steps.hmm.model import check_phones
 from steps.nnet.network import is_network
 from utils.json_file import read_json
+from utils.lang.langdir import LangDir
 from utils.step import UserError
 
 
@@ -40,3 +42,5 @@ def check_graph(graph, model, transitions):
         if built.get(name, value) != value and not (name == "feats" and is_network(model)):
             raise UserError(path, f"{name.replace('_', ' ')} {built[name]}, but {model} has "
                             f"{value}", "build the graph from this model with make_graph.py")
+    if (Path(model) / "phones.txt").is_file():   # as many others would give the same ids and pdfs
+        check_phones(model, LangDir(graph))

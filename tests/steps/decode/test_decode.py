@@ -110,6 +110,17 @@ def test_another_models_graph_is_an_error(system, tmp_path):
     assert not (tmp_path / "decode").exists()
 
 
+def test_a_model_of_as_many_other_phones_is_an_error(system, tmp_path):
+    shutil.copytree(system.mono, tmp_path / "other", ignore=shutil.ignore_patterns("graph"))
+    phones = (tmp_path / "other/phones.txt").read_text()
+    (tmp_path / "other/phones.txt").write_text(phones.replace("a_B ", "z_B "))
+    with pytest.raises(UserError, match=r"graph/phones.txt: a_B is \d+, in .*other/phones.txt it "
+                                        r"is not there"):
+        decode.main(["--model", tmp_path / "other", system.graph, system.test,
+                     tmp_path / "decode"])
+    assert not (tmp_path / "decode").exists()
+
+
 @pytest.mark.parametrize("option", [
     ["--beam", "-1"], ["--lattice-beam", "0"], ["--acwt", "nan"], ["--max-active", "1"]])
 def test_bad_options_are_told_before_any_job(system, tmp_path, option):
