@@ -17,7 +17,7 @@ e.g. steps/decode/decode.py --nj 2 exp/tri1/graph data/test exp/tri1/decode_test
 import json
 from pathlib import Path
 
-from utils.step import Step, UserError, log
+from utils.step import Step, UserError, check_apart, log
 
 FAMILY = ("decode", "decode_fmllr")
 MANY_FAILED = 0.05   # share of utterances without a lattice that is an error
@@ -86,6 +86,7 @@ def check_inputs(args):
     if args.max_active < 2:
         raise UserError("--max-active", f"is {args.max_active}", "expected at least 2")
     graph, model = Path(args.graph), model_of(args)
+    check_apart(args.decode, model, graph, args.data)
     for path in (graph / "HCLG.fst", graph / "words.txt"):
         if not path.is_file():
             raise UserError(path, "no such file", "make it with steps/decode/make_graph.py")

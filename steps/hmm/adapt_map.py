@@ -24,7 +24,7 @@ from steps.hmm.gmm import Gmm
 from steps.hmm.model import read_model, write_model
 from steps.hmm.triphones import open_features, read_transforms
 from utils.data.datadir import DataDir
-from utils.step import Step, UserError
+from utils.step import Step, UserError, check_apart
 
 COPIED = ("tree", "front_end.json", "final.mat", "final.alimdl", "phones.txt")
 
@@ -45,6 +45,7 @@ def main(argv=None):
               *sorted(Path(args.alidir).glob("ali.*.gz")),
               *sorted(Path(args.alidir).glob("trans.*")),
               *(source / name for name in ("final.mdl", *COPIED))]
+    check_apart(args.dir, args.srcdir, args.alidir)
     if step.up_to_date(args.dir, inputs):
         return 0
     if not 0 <= args.tau < np.inf:

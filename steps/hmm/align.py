@@ -28,7 +28,7 @@ from steps.hmm import training, triphones
 from steps.hmm.fmllr import gain_line
 from steps.hmm.model import check_phones, read_model
 from steps.hmm.tree import Tree
-from utils.step import Step, log
+from utils.step import Step, check_apart, log
 
 COPIED = ("final.mdl", "final.alimdl", "tree", "front_end.json", "final.mat", "phones.txt")
 
@@ -68,6 +68,7 @@ def add_options(step):
 def run(step, data, num_jobs, copied):
     """Run the jobs and make the directory of alignments of what they leave. Returns a summary."""
     source, alidir = Path(step.args.srcdir), Path(step.args.alidir)
+    check_apart(alidir, source)
     with step.output(alidir) as out:
         step.run_jobs(num_jobs, alidir / "log", out)
         summary = collect(data, out, num_jobs, alidir / "log")

@@ -15,7 +15,7 @@ e.g. steps/hmm/train_deltas.py --config conf/tri1.conf data/train data/lang exp/
 """
 
 from steps.hmm import training, triphone_worker, triphones
-from utils.step import Step
+from utils.step import Step, check_apart
 
 
 def main(argv=None):
@@ -25,6 +25,7 @@ def main(argv=None):
     args = step.parse(argv)
     if step.is_job:
         return triphone_worker.serve(args, "own")
+    check_apart(args.dir, args.alidir)
     if step.up_to_date(args.dir, training.training_inputs(args)):
         return 0
     data, lang = training.open_data(args)

@@ -20,7 +20,7 @@ import numpy as np
 
 from steps.hmm import training, triphone_worker, triphones
 from steps.hmm.lda import LdaStats, estimate_lda
-from utils.step import Step, UserError, log, positive
+from utils.step import Step, UserError, check_apart, log, positive
 
 
 def main(argv=None):
@@ -35,6 +35,7 @@ def main(argv=None):
     args = step.parse(argv)
     if step.is_job:
         return triphone_worker.serve(args, "lda")
+    check_apart(args.dir, args.alidir)
     if step.up_to_date(args.dir, training.training_inputs(args)):
         return 0
     data, lang = training.open_data(args)

@@ -20,7 +20,7 @@ from pathlib import Path
 from steps.hmm import training, triphone_worker, triphones
 from steps.hmm.fmllr import gain_line
 from steps.hmm.model import read_model, write_model
-from utils.step import Step, log
+from utils.step import Step, check_apart, log
 
 
 def main(argv=None):
@@ -33,6 +33,7 @@ def main(argv=None):
     args = step.parse(argv)
     if step.is_job:
         return triphone_worker.serve(args, "aligned")
+    check_apart(args.dir, args.alidir)
     if step.up_to_date(args.dir, training.training_inputs(args)):
         return 0
     data, lang = training.open_data(args)

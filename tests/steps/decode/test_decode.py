@@ -121,6 +121,14 @@ def test_a_model_of_as_many_other_phones_is_an_error(system, tmp_path):
     assert not (tmp_path / "decode").exists()
 
 
+def test_a_model_and_a_graph_keep_their_files(system, tmp_path):
+    shutil.copytree(system.mono, tmp_path / "mono", ignore=shutil.ignore_patterns("decode"))
+    for own in ("mono", "mono/graph"):
+        with pytest.raises(UserError, match=f"{own}: is both source and destination"):
+            decode.main(["--model", tmp_path / "mono", tmp_path / "mono/graph", system.test,
+                         tmp_path / own])
+
+
 @pytest.mark.parametrize("option", [
     ["--beam", "-1"], ["--lattice-beam", "0"], ["--acwt", "nan"], ["--max-active", "1"]])
 def test_bad_options_are_told_before_any_job(system, tmp_path, option):

@@ -53,6 +53,9 @@ def test_mistakes(speech, mono_ali, tri3b, tmp_path):
         adapt_map.main([speech.train, tmp_path / "none", mono_ali, tmp_path / "x"])
     with pytest.raises(UserError, match="--tau: is -1"):
         adapt_map.main(["--tau", "-1", speech.train, mono_ali, mono_ali, tmp_path / "x"])
+    for own in (mono_ali, tri3b):
+        with pytest.raises(UserError, match=f"{own}: is both source and destination"):
+            adapt_map.main([speech.train, mono_ali, tri3b, own])
     assert not (tmp_path / "x/final.mdl").exists()
 
 

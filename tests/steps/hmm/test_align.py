@@ -99,6 +99,14 @@ def test_bad_input_names_the_file(speech, mono, few, tmp_path):
     assert not (tmp_path / "ali").exists()
 
 
+def test_a_system_is_not_written_over_by_its_alignments(speech, mono, few, tmp_path):
+    shutil.copytree(mono, tmp_path / "mono")
+    before = (tmp_path / "mono/ali.1.gz").read_bytes()
+    with pytest.raises(UserError, match=r"mono: is both source and destination"):
+        align.main([few, speech.lang, tmp_path / "mono", tmp_path / "mono"])
+    assert (tmp_path / "mono/ali.1.gz").read_bytes() == before
+
+
 def test_features_of_another_dimension_are_refused_before_the_jobs(speech, narrow, tmp_path):
     data, model = narrow
     with pytest.raises(UserError, match=r"few/feats.scp: makes 36 values a frame, .*/final.mdl has "

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from steps.hmm import train_deltas
+from steps.hmm import train_deltas, train_lda_mllt, train_sat
 from steps.hmm.ali import phones_of, read_ali, write_ali
 from steps.hmm.model import read_model
 from steps.hmm.tree import Tree
@@ -90,6 +90,14 @@ def test_another_lang_directory_is_an_error_naming_both(speech, mono_ali, few, t
     with pytest.raises(UserError, match=r"nothere/final.mdl: no such model"):
         train_deltas.main([*FAST, few, speech.lang, tmp_path / "nothere", tmp_path / "tri"])
     assert left(tmp_path / "tri") == []
+
+
+@pytest.mark.parametrize("trainer", [train_deltas, train_lda_mllt, train_sat])
+def test_alignments_are_not_written_over(trainer, few, speech, mono_ali, tmp_path):
+    shutil.copytree(mono_ali, tmp_path / "ali")
+    with pytest.raises(UserError, match=r"ali: is both source and destination"):
+        trainer.main([few, speech.lang, tmp_path / "ali", tmp_path / "ali"])
+    assert (tmp_path / "ali/final.mdl").read_bytes() == (mono_ali / "final.mdl").read_bytes()
 
 
 def test_a_worker_that_fails_leaves_nothing(few, speech, mono_ali, tmp_path, change, capfd):
