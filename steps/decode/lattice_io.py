@@ -15,13 +15,14 @@ import numba
 import numpy as np
 
 from utils.gzip_file import gzip_writer
-from utils.step import UserError
+from utils.step import UserError, made_of_another, read_done
 
 MAGIC = struct.pack("<i", 2125659606)
 CHUNK_BYTES = 1 << 20
 # The flags of OpenFst's kExpanded | kMutable: what a reader of vector FSTs expects at least.
 PROPERTIES = 0x3
 MAX_ID = 2**31 - 1
+MAKERS = ("decode", "decode_fmllr", "rescore")   # steps that leave lattices
 GZIP_LEVEL = 1   # twice as fast as level 6 for about a tenth more bytes
 
 
@@ -40,6 +41,16 @@ def lattice_files(directory):
         if not path.is_file():
             raise UserError(path, f"no such file, but num_jobs is {count}", "decode again")
     return files
+
+
+def check_decoded_with(directory, path, what):
+    """UserError if .done tells that a decode directory's lattices are of another file than this.
+
+    what  that the file is part of, graph or model
+    """
+    if read_done(directory).keys() & set(MAKERS) and made_of_another(directory, path):
+        raise UserError(directory, f"was not decoded with {path} as it is now",
+                        f"give the {what} it was decoded with, or decode again")
 
 
 def check_lmwt(lmwt):

@@ -30,7 +30,7 @@ def main(argv=None):
     step.add("graph", help="graph or lang directory")
     step.add("decode", help="decode directory")
     args = step.parse(argv)
-    from steps.decode.lattice_io import check_lmwt, lattice_files
+    from steps.decode.lattice_io import check_decoded_with, check_lmwt, lattice_files
     from utils.data.datadir import DataDir
     from utils.lang.langdir import LangDir
     check_lmwt(args.lmwt)
@@ -47,6 +47,8 @@ def main(argv=None):
                                      *(data / name for name in ("segments", "utt2trim",
                                                                 "reco2file_and_channel"))]):
         return 0
+    check_decoded_with(args.decode, graph / "words.txt", "graph")
+    check_decoded_with(args.decode, model / "final.mdl", "model")
     rows, unaligned = ctm_rows(files, DataDir(data), LangDir(graph), model, args)
     if unaligned:
         log(f"{len(unaligned)} utterances do not end after a word; their times are those of the "
@@ -68,6 +70,10 @@ def ctm_rows(files, data, lang, model, args):
     rows, unaligned, d = [], [], args.decimals
     for path in files:
         for utt, lattice in read_lattices(path):
+            highest = lattice.ilabel.max(initial=0)
+            if highest > transitions.num_tids:
+                raise UserError(model / "final.mdl", f"no transition-id {highest}, which is in the "
+                                f"lattice of {utt}", "give the model it was decoded with")
             words, aligned = timed_words(lattice, args.lmwt, args.wip, transitions, lang)
             if not aligned:
                 unaligned.append(utt)

@@ -29,7 +29,7 @@ def main(argv=None):
     step.add("decode", help="decode directory")
     step.add("nbest", help="directory to make")
     args = step.parse(argv)
-    from steps.decode.lattice_io import check_lmwt, lattice_files
+    from steps.decode.lattice_io import check_decoded_with, check_lmwt, lattice_files
     check_lmwt(args.lmwt)
     files = lattice_files(args.decode)
     if step.is_job:
@@ -37,6 +37,7 @@ def main(argv=None):
     words = [Path(args.graph) / name for name in ("words.txt", "bpe.model")]
     if step.up_to_date(args.nbest, [*words, *files]):
         return 0
+    check_decoded_with(args.decode, words[0], "graph")
     if args.n < 1:
         raise UserError("--n", f"is {args.n}, but must be at least 1")
     num_jobs = step.num_jobs(len(files), "lattice archives")

@@ -28,7 +28,7 @@ def main(argv=None):
     step.add("decode", help="decode directory")
     step.add("rescored", help="decode directory to make")
     args = step.parse(argv)
-    from steps.decode.lattice_io import lattice_files
+    from steps.decode.lattice_io import check_decoded_with, lattice_files
     files = lattice_files(args.decode)
     if step.is_job:
         return rescore_share(args, share(list(enumerate(files, 1)), args.job, args.nj))
@@ -41,6 +41,7 @@ def main(argv=None):
         raise UserError("--lm-scale", f"is {args.lm_scale:g}", "expected more than 0")
     if step.up_to_date(args.rescored, [*inputs, *files]):
         return 0
+    check_decoded_with(args.decode, inputs[0], "graph")
     num_jobs = step.num_jobs(len(files), "lattice archives")
     with step.output(args.rescored) as out:
         step.run_jobs(num_jobs, Path(args.rescored) / "log", out)

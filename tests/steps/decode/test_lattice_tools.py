@@ -207,6 +207,7 @@ def subwords(system, tmp_path):
 def test_subwords_are_joined_in_time_and_text(system, subwords, tmp_path):
     units = tmp_path / "units"
     shutil.copytree(system.decode, units)
+    (units / ".done").unlink()
     tell = ["--model", system.mono, "--lmwt", "12", "--decimals", "4", system.test]
     lattice_to_ctm.main([*tell, subwords, units])
     joined = [line.split() for line in (units / "ctm").read_text().splitlines()]
@@ -223,8 +224,7 @@ def test_subwords_are_joined_in_time_and_text(system, subwords, tmp_path):
         assert math.prod(float(row[5]) for row in mine) == pytest.approx(
             math.prod(float(row[5]) for row in parts), abs=1e-2)
     (subwords / "bpe.model").write_bytes(b"")
-    lattice_to_nbest.main(["--nj", "1", "--lmwt", "12", subwords, system.decode,
-                           tmp_path / "nbest"])
+    lattice_to_nbest.main(["--nj", "1", "--lmwt", "12", subwords, units, tmp_path / "nbest"])
     text = read_table(tmp_path / "nbest/text", empty_ok=True)
     for utt in {row[0] for row in joined}:
         assert text[f"{utt}-1"].split() == [row[4] for row in joined if row[0] == utt]
@@ -235,15 +235,37 @@ def test_words_of_another_graph(system, tmp_path):
     shutil.copytree(system.graph, other)
     lines = (system.graph / "words.txt").read_text().splitlines(keepends=True)
     (other / "words.txt").write_text("".join(lines[:2]))
+    decode_dir = tmp_path / "decode"
+    shutil.copytree(system.decode, decode_dir)
+    told = r"decode: was not decoded with .*graph/words.txt as it is now .give the graph it"
+    for step, rest in ((lattice_to_ctm, [system.test, other, decode_dir]),
+                       (lattice_to_nbest, [other, decode_dir, tmp_path / "nbest"]),
+                       (rescore, [other, system.arpa, system.arpa, decode_dir, tmp_path / "new"])):
+        with pytest.raises(UserError, match=told):
+            step.main([*(["--model", system.mono] if step is lattice_to_ctm else []), *rest])
+    (decode_dir / ".done").unlink()     # as Kaldi's, which tells nothing
     wrong = r"words.txt: no word \d+, which is in the lattice of .* .give the graph"
     with pytest.raises(UserError, match=wrong):
-        lattice_to_ctm.main([system.test, other, system.decode])
-    for step, rest in ((lattice_to_nbest, [system.decode, tmp_path / "nbest"]),
-                       (rescore, [system.arpa, system.arpa, system.decode, tmp_path / "new"])):
+        lattice_to_ctm.main(["--model", system.mono, system.test, other, decode_dir])
+    for step, rest in ((lattice_to_nbest, [decode_dir, tmp_path / "nbest"]),
+                       (rescore, [system.arpa, system.arpa, decode_dir, tmp_path / "new"])):
         with pytest.raises((UserError, SystemExit)):
             step.main(["--nj", "1", other, *rest])
     assert "no word" in (tmp_path / "nbest/log/lattice_to_nbest.1.log").read_text()
     assert "no word" in (tmp_path / "new/log/rescore.1.log").read_text()
+
+
+def test_times_by_another_model(system, tri1, tmp_path):
+    make_graph.main([system.lang_test, tri1, tmp_path / "graph"])
+    decode.main(["--nj", "1", "--model", tri1, tmp_path / "graph", system.test,
+                 tmp_path / "decode"])
+    command = ["--model", system.mono, system.test, system.graph, tmp_path / "decode"]
+    with pytest.raises(UserError, match=r"decode: was not decoded with .*mono/final.mdl as it is"):
+        lattice_to_ctm.main(command)
+    (tmp_path / "decode/.done").unlink()
+    with pytest.raises(UserError, match=r"mono/final.mdl: no transition-id \d+, which is in the"):
+        lattice_to_ctm.main(command)
+    assert not (tmp_path / "decode/ctm").exists()
 
 
 def test_lattices_are_not_rescored_in_their_own_place(system, tmp_path):
