@@ -21,6 +21,7 @@ import numpy as np
 
 from steps.decode import decode
 from utils.lang.langdir import LangDir
+from utils.option_types import zero_or_more
 from utils.step import Step, UserError, log
 
 SILENCE_WEIGHT = 0.01      # as in Kaldi's decode_fmllr.sh
@@ -31,7 +32,7 @@ def main(argv=None):
     step = Step(__file__, __doc__, jobs=4, family=decode.FAMILY)
     decode.add_options(step)
     step.add("--first-beam", type=float, default=10.0, help="beam of the first pass (default 10)")
-    step.add("--fmllr-min-count", type=float, default=500.0,
+    step.add("--fmllr-min-count", type=zero_or_more, default=500.0,
              help="speech frames that a speaker needs to be adapted (default 500)")
     args = step.parse(argv)
     if step.is_job:

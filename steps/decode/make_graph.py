@@ -19,14 +19,15 @@ import shutil
 from pathlib import Path
 
 from utils.lang.langdir import LangDir
+from utils.option_types import zero_or_more
 from utils.step import Step, UserError, log, write_atomic
 
 
 def main(argv=None):
     step = Step(__file__, __doc__)
-    step.add("--transition-scale", type=float, default=1.0,
+    step.add("--transition-scale", type=zero_or_more, default=1.0,
              help="scale of the transition probabilities but self-loops' (default 1)")
-    step.add("--self-loop-scale", type=float, default=0.1,
+    step.add("--self-loop-scale", type=zero_or_more, default=0.1,
              help="scale of the probabilities of staying in a state and leaving it (default 0.1)")
     step.add("lang", help="lang directory with G.fst")
     step.add("model", help="directory with final.mdl and tree")

@@ -28,6 +28,7 @@ from steps.hmm import training, triphones
 from steps.hmm.fmllr import gain_line
 from steps.hmm.model import check_phones, read_model
 from steps.hmm.tree import Tree
+from utils.option_types import above_zero, zero_or_more
 from utils.step import Step, check_apart, log
 
 COPIED = ("final.mdl", "final.alimdl", "tree", "front_end.json", "final.mat", "phones.txt")
@@ -35,7 +36,7 @@ COPIED = ("final.mdl", "final.alimdl", "tree", "front_end.json", "final.mat", "p
 
 def main(argv=None):
     step = Step(__file__, __doc__, jobs=4)
-    step.add("--fmllr-min-count", type=float, default=500.0,
+    step.add("--fmllr-min-count", type=zero_or_more, default=500.0,
              help="speech frames that a speaker needs to be adapted (default 500)")
     add_options(step)
     args = step.parse(argv)
@@ -56,7 +57,7 @@ def main(argv=None):
 
 def add_options(step):
     """Options and arguments of every step that aligns."""
-    step.add("--beam", type=float, default=10.0, help="of scaled scores, in nats (default 10)")
+    step.add("--beam", type=above_zero, default=10.0, help="of scaled scores, in nats (default 10)")
     step.add("--retry-beams", type=beams, default=(40.0, 200.0), metavar="'40 200'",
              help="beams of further attempts (default '40 200')")
     step.add("data", help="data directory with features")
@@ -127,7 +128,7 @@ def collect(data, out, num_jobs, log_dir):
 
 
 def beams(text):
-    return tuple(float(part) for part in text.split())
+    return tuple(above_zero(part) for part in text.split())
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import numpy as np
 from steps.hmm import gmm, training
 from steps.hmm.model import write_model
 from steps.hmm.transitions import check_own_pdfs, monophones
+from utils.option_types import zero_or_more
 from utils.step import Step, UserError, log, positive
 
 PERTURB = 0.2      # of a standard deviation, as a mixture component is split
@@ -29,7 +30,7 @@ PERTURB = 0.2      # of a standard deviation, as a mixture component is split
 def main(argv=None):
     step = Step(__file__, __doc__, jobs=4, family=training.FAMILY)
     step.add("--total-gaussians", type=positive, default=1000, help="of all phones (default 1000)")
-    step.add("--power", type=float, default=0.25,
+    step.add("--power", type=zero_or_more, default=0.25,
              help="a phone's share of Gaussians goes by occupancy ** power (default 0.25)")
     training.add_em_options(step, iterations=16)
     training.add_front_end_options(step)

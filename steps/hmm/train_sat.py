@@ -20,6 +20,7 @@ from pathlib import Path
 from steps.hmm import training, triphone_worker, triphones
 from steps.hmm.fmllr import gain_line
 from steps.hmm.model import read_model, write_model
+from utils.option_types import zero_or_more
 from utils.step import Step, check_apart, log
 
 
@@ -27,7 +28,7 @@ def main(argv=None):
     step = Step(__file__, __doc__, jobs=4, family=training.FAMILY)
     step.add("--fmllr-iters", type=triphones.iterations, default=(2, 4, 6, 12),
              metavar="'2 4 6 12'", help="iterations that re-estimate the speakers' transforms")
-    step.add("--fmllr-min-count", type=float, default=500.0,
+    step.add("--fmllr-min-count", type=zero_or_more, default=500.0,
              help="speech frames that a speaker needs to be adapted (default 500)")
     triphones.add_options(step, leaves=2500, gaussians=15000, power=0.2)
     args = step.parse(argv)

@@ -13,6 +13,7 @@ from steps.hmm.model import check_phones, read_transitions
 from steps.hmm.share import Share
 from steps.hmm.topology import read_topo
 from steps.hmm.train_graph import read_lexicon
+from utils import option_types
 from utils.data.datadir import DataDir
 from utils.lang.langdir import LangDir
 from utils.parallel.pool import WorkerPool
@@ -98,10 +99,12 @@ def add_front_end_options(step):
 def add_em_options(step, iterations):
     step.add("--num-iters", type=positive, default=iterations,
              help=f"iterations (default {iterations})")
-    step.add("--beam", type=float, default=10.0, help="alignment beam (default 10)")
-    step.add("--retry-beam", type=float, default=40.0,
+    step.add("--beam", type=option_types.above_zero, default=10.0,
+             help="alignment beam (default 10)")
+    step.add("--retry-beam", type=option_types.above_zero, default=40.0,
              help="beam of a second attempt where the first fails (default 40)")
-    step.add("--seed", type=int, default=0, help="of the split of Gaussians (default 0)")
+    step.add("--seed", type=option_types.count, default=0,
+             help="of the split of Gaussians (default 0)")
 
 
 class Trainer:

@@ -31,14 +31,14 @@ def add_options(step, leaves, gaussians, power):
              help=f"most leaves of the tree (default {leaves})")
     step.add("--total-gaussians", type=positive, default=gaussians,
              help=f"of all leaves (default {gaussians})")
-    step.add("--power", type=float, default=power,
+    step.add("--power", type=zero_or_more, default=power,
              help=f"a pdf's share of Gaussians goes by occupancy ** power (default {power})")
     step.add("--tree-threshold", type=zero_or_more, default=800.0,
              help="least log-likelihood that a split of the tree gains, in nats (default 800)")
     step.add("--cluster-threshold", type=float, default=-1.0,
              help="merge leaves that lose less likelihood than this; negative: less than the "
                   "smallest gain of a split (default -1)")
-    step.add("--var-smoothing", type=float, default=10.0,
+    step.add("--var-smoothing", type=zero_or_more, default=10.0,
              help="frames as varied as the whole pdf that each variance counts in (default 10)")
     step.add("--realign-iters", type=iterations, default=(10, 20, 30), metavar="'10 20 30'",
              help="iterations that begin with a new alignment")

@@ -52,6 +52,13 @@ def test_what_is_missing_is_named(system, tmp_path):
     assert not (tmp_path / "graph").exists()
 
 
+@pytest.mark.parametrize("option", ["--self-loop-scale", "--transition-scale"])
+def test_scales_are_numbers(system, tmp_path, option):
+    with pytest.raises(SystemExit, match=f"{option}: must be 0 or more, not nan"):
+        make_graph.main([option, "nan", system.lang_test, system.mono, tmp_path / "graph"])
+    assert not (tmp_path / "graph").exists()
+
+
 def test_other_phones_are_an_error_and_leave_nothing(system, tmp_path):
     shutil.copytree(system.lang_test, tmp_path / "lang")
     phones = (tmp_path / "lang/phones.txt").read_text()

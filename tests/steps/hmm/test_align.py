@@ -93,6 +93,10 @@ def test_bad_input_names_the_file(speech, mono, few, tmp_path):
         align.main([few, speech.lang, tmp_path / "broken", tmp_path / "ali"])
     with pytest.raises(SystemExit, match=r"--retry-beams: invalid beams value: 'wide'"):
         align.main(["--retry-beams", "wide", *command])
+    for option, value in (("--beam", "nan"), ("--retry-beams", "40 -1"),
+                          ("--fmllr-min-count", "nan")):
+        with pytest.raises(SystemExit, match=f"{option}: must be .*, not {value.split()[-1]}"):
+            align.main([option, value, *command])
     (few / "cmvn.scp").unlink()
     with pytest.raises(UserError, match=r"few/cmvn.scp: has no speaker"):
         align.main(command)

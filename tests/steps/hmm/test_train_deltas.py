@@ -92,6 +92,14 @@ def test_another_lang_directory_is_an_error_naming_both(speech, mono_ali, few, t
     assert left(tmp_path / "tri") == []
 
 
+@pytest.mark.parametrize("option", ["--power=nan", "--var-smoothing=-10"])
+def test_options_out_of_range(option, few, speech, mono_ali, tmp_path):
+    name, value = option.split("=")
+    with pytest.raises(SystemExit, match=f"{name}: must be 0 or more, not {value}"):
+        train_deltas.main([option, few, speech.lang, mono_ali, tmp_path / "tri"])
+    assert not (tmp_path / "tri").exists()
+
+
 @pytest.mark.parametrize("trainer", [train_deltas, train_lda_mllt, train_sat])
 def test_alignments_are_not_written_over(trainer, few, speech, mono_ali, tmp_path):
     shutil.copytree(mono_ali, tmp_path / "ali")

@@ -170,6 +170,14 @@ def test_bad_input_names_the_file(few, speech, tmp_path, change):
     assert not list((tmp_path / "mono").iterdir())
 
 
+@pytest.mark.parametrize("option", ["--seed=-1", "--beam=0", "--retry-beam=nan", "--power=nan"])
+def test_options_out_of_range(option, few, speech, tmp_path):
+    name, value = option.split("=")
+    with pytest.raises(SystemExit, match=f"{name}: must be .*, not {value}"):
+        train_mono.main([option, few, speech.lang, tmp_path / "mono"])
+    assert not (tmp_path / "mono").exists()
+
+
 def test_growth():
     assert growth_schedule(8, 10, 70) == [10, 20, 30, 40, 50, 60, 70, 70]
     assert growth_schedule(1, 10, 70) == [10]
