@@ -7,6 +7,7 @@ Kaldi's "\\0B": the first byte of the FST's magic number tells binary from text.
 """
 
 import gzip
+import math
 import struct
 import zlib
 from pathlib import Path
@@ -53,10 +54,13 @@ def check_decoded_with(directory, path, what):
                         f"give the {what} it was decoded with, or decode again")
 
 
-def check_lmwt(lmwt):
-    """UserError for an LM weight that acoustic costs cannot be divided by."""
+def check_weights(lmwt, wip):
+    """UserError for an LM weight that acoustic costs cannot be divided by, a penalty that is none.
+    """
     if not 0 < lmwt < float("inf"):
         raise UserError("--lmwt", f"is {lmwt:g}", "expected more than 0")
+    if not math.isfinite(wip):
+        raise UserError("--wip", f"is {wip:g}", "expected a number")
 
 
 def read_fsts(path):

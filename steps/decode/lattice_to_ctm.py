@@ -30,10 +30,10 @@ def main(argv=None):
     step.add("graph", help="graph or lang directory")
     step.add("decode", help="decode directory")
     args = step.parse(argv)
-    from steps.decode.lattice_io import check_decoded_with, check_lmwt, lattice_files
+    from steps.decode.lattice_io import check_decoded_with, check_weights, lattice_files
     from utils.data.datadir import DataDir
     from utils.lang.langdir import LangDir
-    check_lmwt(args.lmwt)
+    check_weights(args.lmwt, args.wip)
     files = lattice_files(args.decode)
     model = Path(args.model) if args.model else Path(args.decode).parent
     graph, data = Path(args.graph), Path(args.data)

@@ -29,8 +29,8 @@ def main(argv=None):
     step.add("decode", help="decode directory")
     step.add("nbest", help="directory to make")
     args = step.parse(argv)
-    from steps.decode.lattice_io import check_decoded_with, check_lmwt, lattice_files
-    check_lmwt(args.lmwt)
+    from steps.decode.lattice_io import check_decoded_with, check_weights, lattice_files
+    check_weights(args.lmwt, args.wip)
     files = lattice_files(args.decode)
     if step.is_job:
         return list_share(args, share(files, args.job, args.nj))

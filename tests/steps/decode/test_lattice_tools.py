@@ -190,6 +190,14 @@ def test_lm_weights_are_above_0(system, tmp_path, lmwt):
         lattice_to_nbest.main(["--lmwt", lmwt, system.graph, system.decode, tmp_path / "nbest"])
 
 
+@pytest.mark.parametrize("wip", ["inf", "nan"])
+def test_word_insertion_penalties_are_numbers(system, tmp_path, wip):
+    with pytest.raises(UserError, match=f"--wip: is {wip}"):
+        lattice_to_ctm.main(["--wip", wip, system.test, system.graph, system.decode])
+    with pytest.raises(UserError, match=f"--wip: is {wip}"):
+        lattice_to_nbest.main(["--wip", wip, system.graph, system.decode, tmp_path / "nbest"])
+
+
 @pytest.fixture
 def subwords(system, tmp_path):
     """A graph whose words are units, two for each of the tiny corpus's words but the first."""
