@@ -22,7 +22,9 @@ from utils.step import UserError
 
 KALDI_AUTOMATIC = 1   # per-column bytes (CM) from nine rows on, two-byte values (CM2) below
 MAX_OPEN_FILES = 64
-DAMAGE = (ValueError, AssertionError, RuntimeError, OSError, struct.error)   # what kaldiio raises
+# What kaldiio raises; sizes that a damaged header tells may be beyond memory, or any number.
+DAMAGE = (ValueError, AssertionError, RuntimeError, OSError, struct.error, OverflowError,
+          MemoryError)
 _SPEC = re.compile(r"(?P<path>.*?)(?::(?P<offset>\d+))?(?:\[[^\]]*\])?$")
 
 
@@ -93,10 +95,10 @@ class MatrixReader:
             return _piped(spec)
         match = _SPEC.match(spec)
         file = self._open(match["path"])
-        file.seek(int(match["offset"] or 0))
-        _refuse_pickle(file, spec)
-        file.seek(0)
         try:
+            file.seek(int(match["offset"] or 0))
+            _refuse_pickle(file, spec)
+            file.seek(0)
             matrix = kaldiio.load_mat(spec, fd_dict=self._files)
         except DAMAGE as error:
             raise UserError(spec, f"no Kaldi matrix there ({error})",

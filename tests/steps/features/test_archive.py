@@ -144,6 +144,19 @@ def test_what_cannot_be_read_is_named(tmp_path):
             MatrixReader().read(index["u1"])
 
 
+@pytest.mark.parametrize("header", [
+    b"\0BFM " + struct.pack("<bibi", 4, 2**31 - 1, 4, 2**31 - 1),
+    b"\0BCM " + struct.pack("<ffii", 0, 1, 2**31 - 1, 2**31 - 1)])
+def test_sizes_out_of_all_proportion_are_damage(header, tmp_path):
+    (tmp_path / "a.ark").write_bytes(b"u1 " + header + bytes(24))
+    with pytest.raises(UserError, match=r"a\.ark:3: no Kaldi matrix there"):
+        MatrixReader().read(f"{tmp_path}/a.ark:3")
+    with pytest.raises(UserError, match=r"a\.ark: is cut short or damaged"):
+        list(matrices_of(tmp_path / "a.ark"))
+    with pytest.raises(UserError, match=r"a\.ark:9+: no Kaldi matrix there"):
+        MatrixReader().read(f"{tmp_path}/a.ark:" + 25 * "9")
+
+
 def test_pickles_are_refused(tmp_path):
     (tmp_path / "p.ark").write_bytes(b"u1 PKL" + pickle.dumps([1]))
     with pytest.raises(UserError, match="pickle"):
