@@ -84,6 +84,9 @@ def _check(config):
     def refuse(option, what, do=None):
         raise UserError(f"--{option}={config[option.replace('-', '_')]:g}", what, do)
 
+    for name, value in config.items():
+        if isinstance(value, float) and not np.isfinite(value):
+            refuse(name.replace("_", "-"), "is no number")
     for option in ["frame-length", "frame-shift"]:
         if not 0 < config[option.replace("-", "_")] < 1:
             refuse(option, "is a time in seconds between 0 and 1", "25 ms are 0.025")

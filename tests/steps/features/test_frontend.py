@@ -121,6 +121,8 @@ def test_the_fingerprint_tells_of_the_features_only():
     ({"low_freq": 5000, "high_freq": 4000}, "from 5000 Hz to 4000 Hz"),
     ({"num_ceps": 24}, "--num-ceps=24: is more than the 23"),
     ({"trim_silence": -40}, "--trim-silence=-40: is below 0"),
+    ({"dither": np.nan}, "--dither=nan: is no number"),
+    ({"target_level": np.inf}, "--target-level=inf: is no number"),
     ({"fft_length": 256}, "--fft-length=256: is less than a frame's 400"),
     ({"num_mel_bins": 200}, "leaves filter 1 without an FFT bin")])
 def test_options_that_cannot_be(options, message):
