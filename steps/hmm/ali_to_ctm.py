@@ -14,7 +14,7 @@ e.g. steps/hmm/ali_to_ctm.py --level phone data/train data/lang exp/tri3b_ali ph
 from pathlib import Path
 
 from utils.option_types import count
-from utils.step import Step
+from utils.step import Step, UserError, check_apart
 
 
 def main(argv=None):
@@ -32,7 +32,11 @@ def main(argv=None):
     ctm = Path(args.ctm)
     # A directory may hold several: each has its own record in .done.
     step.name += f":{ctm.name}"
-    if step.up_to_date(ctm.parent, timing_inputs(args.data, args.alidir, args.lang)):
+    inputs = timing_inputs(args.data, args.alidir, args.lang)
+    if ctm.is_dir():
+        raise UserError(args.ctm, "is a directory", "name a file for the CTM")
+    check_apart(ctm, *inputs)
+    if step.up_to_date(ctm.parent, inputs):
         return 0
     data = DataDir(args.data)
     utts = read_timed(data, LangDir(args.lang), args.alidir)

@@ -147,4 +147,7 @@ def test_bad_input_names_the_file(speech, mono_ali, few, tmp_path):
         ali_to_ctm.main([few, speech.lang, mono_ali, tmp_path / "ctm"])
     with pytest.raises(UserError, match=r"nothere/phones.txt: no such file"):
         ali_to_ctm.main([few, speech.lang, tmp_path / "nothere", tmp_path / "ctm"])
+    for path, what in ((tmp_path, "is a directory"), (few / "utt2spk", "is both source and dest")):
+        with pytest.raises(UserError, match=f"{path}: {what}"):
+            ali_to_ctm.main([few, speech.lang, mono_ali, path])
     assert not (tmp_path / "ctm").exists()
