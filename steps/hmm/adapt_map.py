@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from steps.hmm.ali import each_ali
+from steps.hmm.ali import check_path, each_ali
 from steps.hmm.gmm import Gmm
 from steps.hmm.model import read_model, write_model
 from steps.hmm.triphones import open_features, read_transforms
@@ -86,6 +86,7 @@ def statistics(model, transitions, pipeline, alidir):
         if len(feats) != len(tids):
             raise UserError(f"{alidir}/ali.*.gz", f"{utt} has {len(tids)} frames, its features "
                             f"{len(feats)}", "align anew")
+        check_path(alidir, utt, tids, transitions)
         part = model.accumulate(feats, transitions.tid2pdf[tids])
         stats = {name: stats[name] + part[name] for name in stats}
         count += 1

@@ -35,6 +35,33 @@ def each_ali(directory, utts=None):
                                 "align anew") from None
 
 
+def check_path(directory, utt, tids, transitions):
+    """UserError unless an utterance's transition-ids lead step by step through the HMMs of
+    <directory>/final.mdl, from the beginning of a phone to the end of one.
+
+    tids  int32 (num_frames,);  transitions  TransitionModel
+    """
+    if not is_path(tids, transitions):
+        raise UserError(f"{directory}/ali.*.gz", f"{utt} is no path through the HMMs of "
+                        f"{directory}/final.mdl", "align anew with that model")
+
+
+def is_path(tids, transitions):
+    """Whether each of some transition-ids begins where the one before it leads to."""
+    if not len(tids):
+        return True
+    if tids.min() < 1 or tids.max() > transitions.num_tids:
+        return False
+    is_final, states = transitions.tid_is_final[tids], transitions.tuples[
+        transitions.tid2state[tids]]
+    leads_to = np.where(is_final, 0, transitions.tid2next[tids])
+    stays = transitions.tid_is_self_loop[tids[:-1]]
+    return bool(states[0, 1] == 0 and is_final[-1]
+                and (states[1:, 1] == leads_to[:-1]).all()
+                and (is_final[:-1] | (states[1:, 0] == states[:-1, 0])).all()
+                and (states[1:] == states[:-1])[stays].all())
+
+
 def first_of(directory, utts):
     """The first aligned utterance that is one of utts; None if none is."""
     return next((utt for path in ali_files(directory) for utt, _ in _lines(path) if utt in utts),

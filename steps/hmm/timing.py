@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from steps.features import spectra
-from steps.hmm.ali import phones_of, read_ali
+from steps.hmm.ali import check_path, phones_of, read_ali
 from steps.hmm.model import check_phones, read_transitions
 from utils.json_file import read_json
 from utils.lang.word_align import align_words
@@ -56,6 +56,7 @@ def read_timed(data, lang, alidir):
                         "align that data: steps/hmm/align.py")
     result, odd = [], []
     for utt, tids in sorted(alignments.items()):
+        check_path(alidir, utt, tids, transitions)
         phones, bounds = phones_of(tids, transitions)
         recording, start = data.feats_start(utt)
         times = (start + np.asarray(bounds) * shift).tolist()

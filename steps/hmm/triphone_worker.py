@@ -6,7 +6,7 @@ import kaldiio
 import numpy as np
 
 from steps.hmm import gmm, training
-from steps.hmm.ali import read_ali
+from steps.hmm.ali import check_path, read_ali
 from steps.hmm.lda import LdaStats
 from steps.hmm.model import read_transitions
 from steps.hmm.tree import Tree
@@ -61,6 +61,8 @@ class TriphoneWorker:
             share.transitions = self.old
             share.silence = np.isin(self.old.tid2phone, share.lang.silence_phones)
             share.set_alignments(self.alignments)
+            for utt, tids in share.tids.items():
+                check_path(self.args.alidir, utt, tids, self.old)
         return {}
 
     def lda_stats(self, m):
@@ -72,6 +74,7 @@ class TriphoneWorker:
             if utt in self.alignments:
                 tids, feats = self.alignments[utt], pipeline.load(utt)
                 if len(tids) == len(feats):
+                    check_path(self.args.alidir, utt, tids, self.old)
                     stats.add(feats, self.old.tid2pdf[tids], speech[tids])
         return {"counts": stats.counts, "x": stats.x, "x2": stats.x2}
 

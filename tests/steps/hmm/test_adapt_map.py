@@ -1,9 +1,11 @@
+import shutil
+
 import numpy as np
 import pytest
 
 from steps.features.pipeline import FeaturePipeline
 from steps.hmm import adapt_map
-from steps.hmm.ali import read_ali
+from steps.hmm.ali import read_ali, write_ali
 from steps.hmm.gmm import Gmm
 from steps.hmm.model import read_model
 from steps.hmm.triphones import front_end_of
@@ -57,6 +59,16 @@ def test_mistakes(speech, mono_ali, tri3b, tmp_path):
         with pytest.raises(UserError, match=f"{own}: is both source and destination"):
             adapt_map.main([speech.train, mono_ali, tri3b, own])
     assert not (tmp_path / "x/final.mdl").exists()
+
+
+def test_alignments_of_another_model(speech, mono_ali, tmp_path):
+    shutil.copytree(mono_ali, tmp_path / "ali")
+    write_ali(tmp_path / "ali/ali.1.gz",
+              [(utt, np.roll(tids, 9)) for utt, tids in read_ali(mono_ali).items()])
+    with pytest.raises(UserError, match=r"ali/ali.*: ana-001 is no path through the HMMs of .*/ali"
+                                        r"/final.mdl \(align anew"):
+        adapt_map.main([speech.train, tmp_path / "ali", mono_ali, tmp_path / "x"])
+    assert not (tmp_path / "x").exists()
 
 
 def test_features_of_another_dimension(narrow, tmp_path):

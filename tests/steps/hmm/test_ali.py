@@ -94,6 +94,32 @@ def test_phones_and_bounds(aligned):
     assert np.diff(bounds).tolist() == [sum(d) for d in durations]
 
 
+def test_a_path_goes_from_state_to_state_to_the_end_of_a_phone(aligned):
+    tids, transitions, _, _ = aligned
+    assert ali.is_path(tids, transitions)
+    assert ali.is_path(tids[:0], transitions)
+    for broken in (tids[1:-1], tids[:-1], np.roll(tids, 1), tids[::-1], np.delete(tids, 4),
+                   np.where(tids == tids[5], 0, tids), np.append(tids, transitions.num_tids + 1),
+                   np.where(tids == tids[5], -tids, tids)):
+        assert not ali.is_path(broken, transitions)
+    with pytest.raises(UserError, match=r"exp/ali/ali.\*.gz: u1 is no path through the HMMs of"):
+        ali.check_path("exp/ali", "u1", tids[1:-1], transitions)
+
+
+def test_a_path_stays_in_the_state_of_its_context(aligned):
+    tids, old, _, _ = aligned
+    tree = EveryWindow(3, old.topo.phones, 2)
+    new = TransitionModel.from_tree(linear_topo(old.topo.phones), tree)
+    converted = ali.convert(tids, old, new, tree)
+    assert ali.is_path(converted, new)
+    stays = int(np.flatnonzero(new.tid_is_self_loop[converted])[0])
+    state = new.tid2state[converted[stays]]
+    alike = np.flatnonzero((new.tuples[:, :2] == new.tuples[state, :2]).all(1))
+    other = alike[alike != state][0]     # of the same phone and HMM state, in another context
+    converted[stays + 1] += new.first_tid[other] - new.first_tid[state]
+    assert not ali.is_path(converted, new)
+
+
 def test_windows(aligned):
     tids, transitions, phones, durations = aligned
     windows, classes = ali.frame_windows(tids, transitions)

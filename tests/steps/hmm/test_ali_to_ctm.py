@@ -1,5 +1,6 @@
 import shutil
 
+import numpy as np
 import pytest
 
 from steps.hmm import ali_to_ctm
@@ -138,6 +139,9 @@ def test_bad_input_names_the_file(speech, mono_ali, few, tmp_path):
     write_ali(tmp_path / "ali/ali.1.gz", [])
     write_ali(tmp_path / "ali/ali.2.gz", [])
     with pytest.raises(UserError, match=r"ali: has no alignment of any utterance of .*few"):
+        ali_to_ctm.main([few, speech.lang, tmp_path / "ali", tmp_path / "ctm"])
+    write_ali(tmp_path / "ali/ali.1.gz", [(DataDir(few).utts[0], np.array([1, 9999]))])
+    with pytest.raises(UserError, match=r"gz: \S+ is no path through the HMMs of .*ali/final.mdl"):
         ali_to_ctm.main([few, speech.lang, tmp_path / "ali", tmp_path / "ctm"])
     (tmp_path / "ali/ali.2.gz").unlink()
     with pytest.raises(UserError, match=r"ali.2.gz: no such file"):

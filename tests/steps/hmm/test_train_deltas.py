@@ -79,6 +79,17 @@ def test_alignments_of_other_data_are_an_error(speech, mono_ali, few, tmp_path):
     assert not (tmp_path / "tri/final.mdl").exists()
 
 
+@pytest.mark.parametrize("trainer", [train_deltas, train_lda_mllt])
+def test_alignments_of_another_model_are_an_error(trainer, speech, mono_ali, few, tmp_path, capfd):
+    shutil.copytree(mono_ali, tmp_path / "ali")
+    write_ali(tmp_path / "ali/ali.1.gz", [
+        (utt, np.roll(tids, 9)) for utt, tids in read_ali(mono_ali).items()])
+    with pytest.raises(SystemExit):
+        trainer.main([*FAST, few, speech.lang, tmp_path / "ali", tmp_path / "tri"])
+    assert "is no path through the HMMs of" in capfd.readouterr().err
+    assert not (tmp_path / "tri/final.mdl").exists()
+
+
 def test_another_lang_directory_is_an_error_naming_both(speech, mono_ali, few, tmp_path):
     prepare_lang.main(["--position-dependent-phones", "false", speech.dict, "<unk>",
                        tmp_path / "nopos"])
