@@ -32,14 +32,7 @@ class Topology:
 
     def min_frames(self, phone):
         """Fewest frames that a pass through the phone's HMM takes."""
-        states = self.entries[phone]
-        distance = {len(states) - 1: 0}
-        for _ in states:
-            for state, (_, arcs) in enumerate(states):
-                reach = [distance[n] + 1 for n, _ in arcs if n in distance and n != state]
-                if reach:
-                    distance[state] = min(reach)
-        return distance[0]
+        return _frames_to_end(self.entries[phone])[0]
 
     def to_json(self):
         return [[phone, self.entries[phone]] for phone in self.phones]
@@ -48,6 +41,17 @@ class Topology:
     def from_json(cls, data):
         return cls({phone: [(pdf_class, [tuple(a) for a in arcs]) for pdf_class, arcs in states]
                     for phone, states in data})
+
+
+def _frames_to_end(states):
+    """{state: fewest frames from there to the final state} of those that lead there."""
+    distance = {len(states) - 1: 0}
+    for _ in states:
+        for state, (_, arcs) in enumerate(states):
+            reach = [distance[n] + 1 for n, _ in arcs if n in distance and n != state]
+            if reach:
+                distance[state] = min(reach)
+    return distance
 
 
 def read_topo(path):
@@ -82,6 +86,8 @@ def read_topo(path):
         for state, (_, arcs) in enumerate(states):
             if state and any(to == 0 for to, _ in arcs):
                 reader.fail(f"a transition from state {state} back to state 0, which graphs lack")
+        if 0 not in _frames_to_end(states):
+            reader.fail("no transitions lead from state 0 to the final state")
         for phone in phones:
             if phone in entries:
                 reader.fail(f"phone {phone} has a topology already")
@@ -101,9 +107,15 @@ def _read_state(reader, expected):
             pdf_class = reader.number(int)
         elif token == "<Transition>":
             arcs.append((reader.number(int), reader.number(float)))
+            if not 0 < arcs[-1][1] <= 1:
+                reader.fail(f"a transition of probability {arcs[-1][1]:g}, expected above 0, to 1")
         else:
             reader.fail(f"{token} is not known here; expected <PdfClass> or <Transition>")
     reader.expect("</State>")
+    if arcs and pdf_class < 0:
+        reader.fail(f"state {expected} has transitions and no <PdfClass> of 0 or more")
+    if len({to for to, _ in arcs}) < len(arcs):
+        reader.fail(f"state {expected} has two transitions to the same state")
     return pdf_class, arcs
 
 

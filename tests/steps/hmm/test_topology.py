@@ -74,6 +74,13 @@ def test_survives_json(tmp_path):
     ("<Transition> 3 0.25", "<Transition> 4 0.25", "topo:10: a transition to state 4"),
     ("<Transition> 1 0.5 <Transition> 2 0.5", "<Transition> 0 0.5 <Transition> 2 0.5",
      "topo:18: a transition from state 1 back to state 0"),
+    ("<Transition> 0 0.75 <Transition> 1 0.25", "<Transition> 0 0.75",
+     "topo:10: no transitions lead from state 0 to the final state"),
+    ("<Transition> 0 0.75 <Transition> 1 0.25", "<Transition> 1 0.75 <Transition> 1 0.25",
+     "topo:6: state 0 has two transitions to the same state"),
+    ("<Transition> 0 0.75", "<Transition> 0 nan", "topo:6: a transition of probability nan"),
+    ("<Transition> 0 0.75", "<Transition> 0 0", "topo:6: a transition of probability 0"),
+    ("<PdfClass> 2", "", "topo:8: state 2 has transitions and no <PdfClass>"),
     ("\n1\n</ForPhones>", "\n1 4\n</ForPhones>", "topo:18: phone 4 has a topology already"),
 ])
 def test_errors_name_file_and_line(tmp_path, old, new, where):
