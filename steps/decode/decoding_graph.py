@@ -24,8 +24,9 @@ class DecodingGraph:
     def __init__(self, fst, tid2pdf, path="graph"):
         if fst.start < 0:
             raise UserError(path, "the graph is empty", "does the LM share its words with L?")
-        if fst.num_arcs and fst.ilabel.max() >= len(tid2pdf):
-            raise UserError(path, f"transition-id {fst.ilabel.max()}, but the model has "
+        lowest, highest = fst.ilabel.min(initial=0), fst.ilabel.max(initial=0)
+        if lowest < 0 or highest >= len(tid2pdf):
+            raise UserError(path, f"transition-id {min(lowest, 0) or highest}, but the model has "
                             f"{len(tid2pdf) - 1}", "build the graph from this model")
         order = np.lexsort((fst.ilabel == 0, fst.source))
         emitting = np.bincount(fst.source[fst.ilabel != 0], minlength=fst.num_states)

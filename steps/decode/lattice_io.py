@@ -22,6 +22,8 @@ MAGIC = struct.pack("<i", 2125659606)
 CHUNK_BYTES = 1 << 20
 # The flags of OpenFst's kExpanded | kMutable: what a reader of vector FSTs expects at least.
 PROPERTIES = 0x3
+MAX_NAME = 100             # bytes of an FST's type
+MOST_AT_FIRST = 1 << 24    # bytes of a lattice that are read before it is known to have more
 MAX_ID = 2**31 - 1
 MAKERS = ("decode", "decode_fmllr", "rescore")   # steps that leave lattices
 GZIP_LEVEL = 1   # twice as fast as level 6 for about a tenth more bytes
@@ -190,21 +192,34 @@ def _text(src, dst, ilabel, olabel, graph_cost, acoustic_cost, final_graph, fina
 def _read_binary(stream, utt):
     if stream.take(4, utt) != MAGIC:
         raise UserError(stream.path, f"{utt} is no lattice", "expected Kaldi's archive of lattices")
-    names = [stream.take(struct.unpack("<i", stream.take(4, utt))[0], utt) for _ in range(2)]
+    names = []
+    for _ in range(2):
+        size = struct.unpack("<i", stream.take(4, utt))[0]
+        if not 0 <= size <= MAX_NAME:
+            raise UserError(stream.path, f"the lattice of {utt} is damaged", "make it again")
+        names.append(stream.take(size, utt))
     if names[0] != b"vector" or names[1] not in (b"lattice4", b"compactlattice44"):
         raise UserError(stream.path, f"{utt} is an FST of type {names[0].decode('latin-1')}, "
                         f"{names[1].decode('latin-1')}", "expected vector, lattice4 or "
                         "compactlattice44")
     _, flags, _, start, num_states, _ = struct.unpack("<iiQqqq", stream.take(40, utt))
+    if num_states < 0:
+        raise UserError(stream.path, f"the lattice of {utt} is damaged", "make it again")
     if flags & 3:
         raise UserError(stream.path, f"the lattice of {utt} holds symbol tables",
                         "write it without them")
-    size = max(4096, 64 * num_states)
+    size = max(4096, min(64 * num_states, MOST_AT_FIRST))
     while True:
         data = stream.peek(size)
         words = np.frombuffer(data[:len(data) & ~3], np.int32)
-        used, ints, floats, finals = _parse(words, num_states, names[1] == b"compactlattice44")
+        used = -1
+        if 4 * num_states <= len(words):
+            used, ints, floats, finals = _parse(words, num_states, names[1] == b"compactlattice44")
         if used >= 0:
+            dst, count = ints[1], finals.shape[1]
+            if start >= max(count, 1) or (len(dst) and not 0 <= dst.min() <= dst.max() < count):
+                raise UserError(stream.path, f"the lattice of {utt} leads to a state that is not "
+                                "there", "make it again")
             stream.skip(4 * used)
             return (start, *ints, *floats, *finals)
         if len(data) < size:
@@ -233,7 +248,7 @@ def _parse(words, num_states, compact):
         if compact:
             length = words[at]
             at += 1
-            if at + length + 2 > end:
+            if length < 0 or at + length + 2 > end:
                 return failed
             for _ in range(length):
                 arc_ints[0, count], arc_ints[1, count] = last, extra
@@ -241,6 +256,8 @@ def _parse(words, num_states, compact):
                 count, at, last, extra = count + 1, at + 1, extra, extra + 1
         finals[0, last], finals[1, last] = graph, acoustic
         num_arcs = words[at]
+        if num_arcs < 0:
+            return failed
         at += 2
         for _ in range(num_arcs):
             if at + (6 if compact else 5) > end:
@@ -251,7 +268,7 @@ def _parse(words, num_states, compact):
             if compact:
                 length, label = words[at], 0
                 at += 1
-                if at + length + 1 > end:
+                if length < 0 or at + length + 1 > end:
                     return failed
             last = state
             for i in range(max(length, 1)):

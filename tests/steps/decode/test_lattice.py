@@ -135,6 +135,18 @@ def test_broken_archives_are_named(tmp_path):
         (tmp_path / "cut").write_bytes(data[:size])
         with pytest.raises(UserError, match=r"cut: ends within"):
             list(read_lattices(tmp_path / "cut"))
+    # Bytes from the key on: of a name's size, the start, the number of states, an arc's end.
+    for at, form, value, what in (
+            (10, "<i", -6, "is damaged"), (10, "<i", 1 << 30, "is damaged"),
+            (48, "<q", 99, "leads to a state that is not there"), (56, "<q", -3, "is damaged"),
+            (56, "<q", 1 << 45, "ends within"), (78, "<i", -1, "ends within"),
+            (104, "<i", 1 << 30, "leads to a state that is not there"),
+            (104, "<i", -2, "leads to a state that is not there")):
+        damaged = bytearray(data)
+        struct.pack_into(form, damaged, at, value)
+        (tmp_path / "damaged").write_bytes(damaged)
+        with pytest.raises(UserError, match=f"damaged: .*lattice of utt-1.*{what}|damaged: {what}"):
+            list(read_lattices(tmp_path / "damaged"))
     path.write_bytes(gzip.compress(data)[:-20])
     with pytest.raises(UserError, match=r"lat.1.gz: .*decompressed|lat.1.gz: ends within"):
         list(read_lattices(path))

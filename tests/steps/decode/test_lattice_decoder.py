@@ -280,9 +280,10 @@ def test_a_loop_without_transition_ids_is_an_error():
 
 
 def test_other_models_graph_is_an_error():
-    fst = from_arcs(0, 2, [0], [1], [9], [0], [0], [np.inf, 0])
-    with pytest.raises(UserError, match=r"g: transition-id 9, but the model has 4"):
-        DecodingGraph(fst, tid2pdf_of(4), "g")
+    for wrong in (9, -99):
+        fst = from_arcs(0, 2, [0], [1], [wrong], [0], [0], [np.inf, 0])
+        with pytest.raises(UserError, match=f"g: transition-id {wrong}, but the model has 4"):
+            DecodingGraph(fst, tid2pdf_of(4), "g")
 
 
 def test_scores_of_too_few_pdfs():
