@@ -49,7 +49,10 @@ def main(argv=None):
 
 def train(trainer, args):
     answer = trainer.total("lda_stats")
-    triphones.require_frames(answer["counts"], args)
+    triphones.require_frames(answer["frames"], args)
+    if not answer["counts"].sum():
+        raise UserError(args.alidir, f"has nothing but silence in {args.data}, and LDA is of "
+                        "speech", "are silence_phones.txt and the transcripts right?")
     lda, variances = estimate_lda(LdaStats(answer["counts"], answer["x"], answer["x2"]), args.dim)
     log(f"LDA: {variances[:args.dim].sum() / variances.sum():.1%} of the between-class variance in "
         f"{args.dim} of {len(variances)} dimensions")

@@ -66,17 +66,19 @@ class TriphoneWorker:
         return {}
 
     def lda_stats(self, m):
-        """LdaStats of the spliced features by the alignments' pdfs, silence left out."""
+        """LdaStats of the spliced features by the alignments' pdfs, silence left out; "frames" of
+        all."""
         pipeline = training.worker_pipeline(self.args, self.share.data)
         stats = LdaStats.of(np.zeros((0, pipeline.dim)), np.zeros(0, int), self.old.num_pdfs)
-        speech = ~np.isin(self.old.tid2phone, self.share.lang.silence_phones)
+        speech, frames = ~np.isin(self.old.tid2phone, self.share.lang.silence_phones), 0
         for utt in self.share.utts:
             if utt in self.alignments:
                 tids, feats = self.alignments[utt], pipeline.load(utt)
                 if len(tids) == len(feats):
                     check_path(self.args.alidir, utt, tids, self.old)
                     stats.add(feats, self.old.tid2pdf[tids], speech[tids])
-        return {"counts": stats.counts, "x": stats.x, "x2": stats.x2}
+                    frames += len(tids)
+        return {"counts": stats.counts, "x": stats.x, "x2": stats.x2, "frames": np.array(frames)}
 
     def tree_stats(self, m):
         windows, classes = self.share.windows()

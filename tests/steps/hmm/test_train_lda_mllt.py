@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from steps.features.pipeline import FeaturePipeline
-from steps.hmm import train_deltas, train_lda_mllt
+from steps.hmm import align, train_deltas, train_lda_mllt
 from steps.hmm.ali import read_ali, write_ali
 from steps.hmm.model import read_model
 from steps.hmm.triphones import front_end_of
@@ -74,3 +74,11 @@ def test_a_job_whose_utterances_are_not_aligned(speech, tri1, few, tmp_path):
     train_lda_mllt.main([*FAST, "--mllt-iters", "2", "--realign-iters", "3", few, speech.lang,
                          tmp_path / "ali", tmp_path / "tri"])
     assert sorted(read_ali(tmp_path / "tri")) == DataDir(few).utts
+
+
+def test_nothing_but_silence(speech, mono, few, tmp_path, change):
+    change(few / "text", dict.fromkeys(DataDir(few).utts, "!SIL"))
+    align.main(["--nj", "1", few, speech.lang, mono, tmp_path / "ali"])
+    with pytest.raises(UserError, match=r"ali: has nothing but silence in .*few, and LDA is of"):
+        train_lda_mllt.main([*FAST, few, speech.lang, tmp_path / "ali", tmp_path / "tri"])
+    assert not (tmp_path / "tri/final.mdl").exists()
