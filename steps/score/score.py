@@ -71,7 +71,7 @@ def main(argv=None):
     step.add("decode", help="decode directory")
     args = step.parse(argv)
     settings = settings_of(args)
-    from steps.decode.lattice_io import lattice_files
+    from steps.decode.lattice_io import check_decoded_with, lattice_files
     lattices = lattice_files(args.decode)
     if step.is_job:
         write_words(Path(args.work) / f"hyps.{args.job}",
@@ -83,6 +83,7 @@ def main(argv=None):
     if step.up_to_date(args.decode, [*inputs_of(args, groups), *lattices, *dev_files]):
         return 0
 
+    check_decoded_with(args.decode, Path(args.graph) / "words.txt", "graph")
     mapping = read_filter(args.filter)
     refs, utt2spk = read_references(args.data, mapping)
     check_dev(args)

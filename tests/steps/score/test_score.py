@@ -199,6 +199,9 @@ def test_bad_input_names_the_file(setup, tmp_path):
     with pytest.raises(UserError, match=r"words.txt: no word \d, which is in the lattice of ann-"):
         score.main([*SMALL, data, graph, decode])
     assert not (decode / "scoring").exists() and not (decode / ".done").exists()
+    (decode / ".done").write_text(json.dumps({"decode": {"inputs": {"g/words.txt": "abc"}}}))
+    with pytest.raises(UserError, match=r"decode: was not decoded with .*graph/words.txt as it is"):
+        score.main([*SMALL, data, graph, decode])
     with pytest.raises(UserError, match="are not numbers"):
         score.main(["--word-ins-penalty", "0,x", data, graph, decode])
     (decode / "lat.2.gz").unlink()
