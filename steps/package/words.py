@@ -108,6 +108,6 @@ def _label_segments(path, num_frames):
         if word:
             marks.append((word, min(frame, num_frames - 1)))
         frame += tid > 0
-    ends = [start for _, start in marks[1:]] + [num_frames]
+    ends = [start for _, start in marks[1:]] + [num_frames] * bool(marks)
     return [(word, start, max(end, start + 1))
             for (word, start), end in zip(marks, ends, strict=True)]

@@ -64,6 +64,15 @@ def test_a_path_that_stops_within_a_word(model):
     assert all(w.confidence == 1 for w in found)
 
 
+def test_a_path_that_stops_before_its_first_word(model):
+    transitions, lang = model
+    tids = path_of(transitions, lang, "mano")[:1]
+    scores = np.zeros((1, transitions.num_pdfs), np.float32)
+    assert WordTimes(transitions, lang).words([], tids, lambda: [(tids[0], 0)], scores, 0.0,
+                                              0.01) == []
+    assert _label_segments([(1, 0), (2, 0)], 2) == []
+
+
 def test_labels_at_the_very_end_have_a_length():
     assert _label_segments([(1, 5), (2, 0), (0, 6)], 2) == [(5, 0, 1), (6, 1, 2)]
 
