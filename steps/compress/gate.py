@@ -7,7 +7,8 @@
     about = gate.deliver(step, inputs, make, "prune less")     # make(out) writes the network
 
 The development set is decoded and scored as the baseline was, the uncompressed network's decode
-directory, and both are taken at their own best LM weight and insertion penalty. That decoding stays
+directory, and both are taken at their own best LM weight and insertion penalty. A baseline that was
+decoded or scored before what it is of changed is refused. The decoding of the development set stays
 in <dir>, by the name of the baseline's, so that steps/decode and steps/score find it done. What is
 refused stays in <dir>/.candidate. A run with another baseline or other options of the gate, after
 either, measures again and does not make the network again.
@@ -241,6 +242,11 @@ def _as_the_baseline(args):
         if name not in done:
             raise UserError(args.baseline, "is no decode directory that was scored",
                             f"run {do} on the uncompressed network's development set")
+        told = done[name]["inputs"]
+        for path, value in fingerprint(told).items():
+            if told.get(path, value) != value:
+                raise UserError(args.baseline, f"is of another {path} than it is now",
+                                "decode it and score it again")
     dev, graph = (getattr(args, mine) or done["decode"]["options"][theirs]
                   for mine, theirs in (("dev", "data"), ("graph", "graph")))
     for option, path in (("--dev", Path(dev) / "feats.scp"),

@@ -215,6 +215,20 @@ def test_what_cannot_be_measured_is_told_first(spoil, scored, tmp_path):
     assert spoil.made == 0
 
 
+@pytest.mark.parametrize(("name", "file"), [("decode", "final.keras"), ("decode", "feats.scp"),
+                                            ("score", "text"), ("score", "lat.1.gz")])
+def test_a_baseline_of_what_has_changed_since_is_refused(spoil, scored, errors, name, file):
+    path = scored.baseline / ".done"
+    done = json.loads(path.read_text())
+    changed, = (other for other in done[name]["inputs"] if Path(other).name == file)
+    done[name]["inputs"][changed] = "what it was"
+    path.write_text(json.dumps(done))
+    with pytest.raises(UserError, match=f"baseline: is of another {changed} than it is now "
+                       r"\(decode it and score it again\)"):
+        spoil("--baseline", scored.baseline)
+    assert not spoil.made and not errors["commands"]
+
+
 def test_what_a_network_was_made_of_is_not_forgotten(spoil, scored, errors, tmp_path):
     errors["here"] = 24
     spoil("--baseline", scored.baseline, "--no-gate")
