@@ -13,12 +13,12 @@ def interval(errors, words, level=0.95, seed=0, num_replicates=NUM_REPLICATES):
     """The percentile interval of 100 * sum(errors) / sum(words).
 
     errors, words   (num_units,) counts of each unit
-    returns         low, high in percent; nan of nothing
+    returns         low, high in percent, of the replicates that have words; nan of nothing
     """
     if not np.sum(words):
         return float("nan"), float("nan")
     sums = resampled_sums(np.stack([errors, words], 1), seed, num_replicates)
-    return _percentiles(100 * sums[:, 0] / np.maximum(sums[:, 1], 1), level)
+    return _percentiles(*sums.T, level)
 
 
 def paired_comparison(errors_a, errors_b, words, level=0.95, seed=0,
@@ -34,7 +34,7 @@ def paired_comparison(errors_a, errors_b, words, level=0.95, seed=0,
     """
     sums = resampled_sums(np.stack([errors_b, errors_a, words], 1), seed, num_replicates)
     fewer = sums[:, 0] - sums[:, 1]
-    low, high = _percentiles(100 * fewer / np.maximum(sums[:, 2], 1), level)
+    low, high = _percentiles(fewer, sums[:, 2], level)
     better, equal = float(np.mean(fewer < 0)), float(np.mean(fewer == 0))
     against = num_replicates * min(better + equal, 1 - better)
     return {"difference": 100 * float(np.sum(errors_b) - np.sum(errors_a)) / float(np.sum(words)),
@@ -68,6 +68,10 @@ def sums_by(labels, values):
     return names.tolist(), sums
 
 
-def _percentiles(values, level):
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+def _percentiles(errors, words, level):
+    """Of 100 errors / words, of those replicates that have words."""
+    drawn = words > 0
+    if not drawn.any():
+        return float("nan"), float("nan")
+    low, high = np.quantile(100 * errors[drawn] / words[drawn], [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

@@ -31,6 +31,15 @@ def test_nothing_to_resample():
     assert np.isnan(interval([0], [0])).all()
 
 
+def test_replicates_without_words_are_no_rates():
+    errors, words = [1, 1, 3], [4, 4, 0]      # of the third nothing was said
+    # With words: one of the two at least, and at most two of the third.
+    assert interval(errors, words, level=1) == (25, pytest.approx(100 * 7 / 4))
+    result = paired_comparison(np.array([0, 0, 0]), np.array(errors), np.array(words), level=1)
+    assert (result["low"], result["high"]) == (25, pytest.approx(100 * 7 / 4))
+    assert np.isnan(interval([0, 1], [1, 0], num_replicates=1)).all()     # the second twice
+
+
 def test_paired_comparison():
     rng = np.random.default_rng(0)
     words = np.full(200, 10)
