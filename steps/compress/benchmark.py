@@ -27,14 +27,14 @@ import numpy as np
 
 from steps.compress import measure, pareto
 from steps.nnet.jobs import check_network
-from steps.nnet.network import FILES, is_compiled
+from steps.nnet.network import FILES, MODELS, is_compiled
 from steps.score.compare_wer import check_same_references
 from steps.score.table import aligned, compare, percent
 from steps.score.wer import read_summary
 from utils.data.datadir import DataDir
 from utils.json_file import read_json
 from utils.option_types import above_zero
-from utils.step import Step, UserError, positive
+from utils.step import Step, UserError, made_of_another, positive
 
 HEAD = ("variant", "bytes", "zipped", "non-zero", "x, 1 core", "x, all", "x, search", "MB",
         "%WER dev", "%WER", "relative", "p")
@@ -101,6 +101,10 @@ def check(args, variants):
             if not (mine / "scoring/summary.json").is_file():
                 raise UserError(mine, "not scored yet", "run steps/score/score.py")
             check_same_references(first, mine)
+            model = network / MODELS[is_compiled(network)]
+            if made_of_another(mine, model):
+                raise UserError(mine, f"is of another {model} than it is now",
+                                "decode with it and score")
     if args.graph and not (Path(args.graph) / "HCLG.fst").is_file():
         raise UserError(f"{args.graph}/HCLG.fst", "no such file",
                         "make it with steps/decode/make_graph.py")

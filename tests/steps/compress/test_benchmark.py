@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 
@@ -88,6 +89,16 @@ def test_without_word_errors_there_are_no_pictures(scored, variants, tmp_path):
                     *(text.split(",")[0] for text in variants)])
     assert not (tmp_path / "out/size.png").exists()
     assert "WER" not in (tmp_path / "out/benchmark.txt").read_text()
+
+
+def test_words_of_another_network_are_refused(scored, variants, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(scored.network, other, ignore=shutil.ignore_patterns("decode_dev"))
+    (other / "final.keras").write_bytes((other / "final.keras").read_bytes() + b"trained again")
+    with pytest.raises(UserError, match=f"decode_dev: is of another {other}/final.keras than it"):
+        benchmark.main([scored.dev, tmp_path / "out", variants[0],
+                        f"other={other},{scored.baseline},{scored.baseline}"])
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("change", "line"), [
