@@ -15,7 +15,7 @@ e.g. steps/package/check_adaptable.py --unpack exp/source en.zip data/fr/lang
 
 from pathlib import Path
 
-from utils.step import Step, UserError
+from utils.step import Step, UserError, check_apart
 
 NEAR = 0.1      # distance of sounds up to which a phone counts as near
 
@@ -27,6 +27,8 @@ def main(argv=None):
     step.add("target", nargs="?", default="", help="lang directory or data directory")
     args = step.parse(argv)
     from steps.package.archive import open_package
+    if args.unpack:
+        check_apart(args.package, args.unpack, *Path(args.unpack).resolve().parents)
     with open_package(args.package) as package:
         possible, lines = judge(package, args.target)
         print("\n".join(lines))
