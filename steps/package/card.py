@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from steps.score.wer import read_summary
+from utils.data.tables import read_lines
 from utils.step import VERSION
 
 
@@ -15,7 +16,7 @@ def card_of(plan, made_of):
     args, config = plan.args, plan.config
     card = {"name": args.name or Path(args.package).name, "language": args.language,
             "corpus": args.corpus, "licence": args.licence,
-            "about": Path(args.about).read_text("utf-8") if args.about else "",
+            "about": "\n".join(read_lines(args.about)) if args.about else "",
             "date": time.strftime("%Y-%m-%d"), "version": VERSION,
             "network": {k: config.get(k) for k in ("arch", "num_params", "macs_per_second",
                                                    "num_pdfs", "subsampling")},
@@ -32,7 +33,7 @@ def wer_rows(decode):
     """[{"set", "group", "wer", "words", "low", "high"}] of a scored decode directory.
 
     Groups are those of scoring/by_*, whose lines read `%WER 9.87 [ 76 / 770, ... ]  95 % 7.09 to
-    12.96  accent fr, 120 utterances`.
+    12.96  accent fr, 120 utterances`; those without a word, or of one utterance, are left out.
     """
     scoring = Path(decode) / "scoring"
     whole = read_summary(decode)["wer"]
@@ -42,7 +43,7 @@ def wer_rows(decode):
     for path in sorted(scoring.glob("by_*")):
         for line in path.read_text("utf-8").splitlines():
             fields = line.split()
-            if fields[:1] != ["%WER"] or "]" not in fields or "%" not in fields:
+            if not {"]", "%"} <= set(fields) or fields[0] != "%WER" or fields[1] == "nan":
                 continue
             at = fields.index("%")
             rows.append({"set": str(decode),
