@@ -20,7 +20,7 @@ e.g. steps/report/make_report.py exp exp/report.html
 import time
 from pathlib import Path
 
-from utils.step import VERSION, Step, UserError
+from utils.step import VERSION, Step, UserError, check_apart
 
 
 def main(argv=None):
@@ -52,6 +52,7 @@ def main(argv=None):
     measured, beside = find_benchmarks(exp, args.skip)
     inputs = [*inputs_of(sets), *tables, *curves, *measured, *beside,
               *find(exp, "train.log.jsonl", args.skip)]
+    check_apart(args.page, exp / "stages.tsv", *inputs)
     if step.up_to_date(Path(args.page).parent, inputs):
         return 0
     made = write(args, exp, sets, tables, curves, measured)

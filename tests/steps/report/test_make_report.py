@@ -165,6 +165,12 @@ def test_mistakes_are_named(recipe, tmp_path):
         main([tmp_path / "nowhere", tmp_path / "r.html"])
     with pytest.raises(UserError, match="--utts"):
         main(["--utts", "-1", recipe.exp, tmp_path / "r.html"])
+    (tmp_path / "exp").mkdir()
+    for name in ("stages.tsv", "table"):
+        (tmp_path / "exp" / name).write_text("system  %WER\na       1.00\n")
+        with pytest.raises(UserError, match=f"{name}: is both source and destination"):
+            main([tmp_path / "exp", tmp_path / "exp" / name])
+        assert (tmp_path / "exp" / name).read_text().startswith("system")
     broken = tmp_path / "exp/mono/decode_test/scoring"
     broken.mkdir(parents=True)
     (broken / "summary.json").write_text("{")
