@@ -34,6 +34,9 @@ def main(argv=None):
     step.add("picture", help="PNG file to write")
     step.add("points", nargs="+", metavar="NAME:AMOUNT=DECODE,...")
     args = step.parse(argv)
+    if not args.picture.lower().endswith(".png"):
+        raise UserError(args.picture, "is no name of a picture", "name <picture>.png, then the "
+                        "points")
     curves = read_curves(args.points)
     text = aligned(rows_of(curves, args.unit))
     print(text, end="")

@@ -49,6 +49,8 @@ def test_mistakes(points, tmp_path):
             learning_curve.main([tmp_path / "curve.png", wrong])
     with pytest.raises(UserError, match="is the second point of"):
         learning_curve.main([tmp_path / "curve.png", points[0], points[0]])
+    with pytest.raises(UserError, match=r"scratch:10=.*: is no name of a picture"):
+        learning_curve.main(points)
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written"):
         learning_curve.main([tmp_path / "file/curve.png", points[0]])
