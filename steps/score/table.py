@@ -26,6 +26,7 @@ from steps.score.bootstrap import NUM_REPLICATES, paired_comparison
 from steps.score.compare_wer import check_same_characters, check_same_references
 from steps.score.details import COLUMNS, read_utt_table
 from steps.score.wer import read_summary
+from utils.data.tables import read_lines
 from utils.json_file import read_json
 from utils.step import Step, UserError, write_atomic
 
@@ -131,13 +132,24 @@ def cost(seeds):
     if (directory / "transfer.json").is_file():
         about = read_json(directory / "transfer.json", "transfer again")
         trained = f"{about['num_trained'] / 1e6:.3f} M"
-    logs = [sets[0].parent / "train.log.jsonl" for sets in seeds]
-    seconds = [[json.loads(line)["seconds"] for line in path.read_text("utf-8").splitlines()]
-               for path in logs if path.is_file()]
+    seconds = [run for run in (seconds_of(sets[0].parent / "train.log.jsonl") for sets in seeds)
+               if run]
     return [f"{config['num_params'] / 1e6:.2f} M", trained,
             f"{config['macs_per_second'] / 1e6:.1f} M",
             f"{median(s for run in seconds for s in run):.1f}" if seconds else "",
             f"{median(map(sum, seconds)):.0f}" if seconds else ""]
+
+
+def seconds_of(path):
+    """Seconds of each epoch of a train.log.jsonl, [] where there is none."""
+    found = []
+    for number, line in enumerate(read_lines(path) if path.is_file() else (), 1):
+        try:
+            found.append(float(json.loads(line)["seconds"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path}:{number}", f"is no epoch of a training, {error}",
+                            "train again") from None
+    return found
 
 
 def aligned(rows):

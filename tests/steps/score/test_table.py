@@ -62,7 +62,13 @@ def test_mistakes(decodes, tmp_path):
 def test_a_network_without_a_log(decodes, tmp_path):
     (tmp_path / "config.json").write_text(
         json.dumps({"num_params": 1_500_000, "macs_per_second": 40_000_000}))
-    assert table.cost([[tmp_path / "decode"]]) == ["1.50 M", "", "40.0 M", "", ""]
+    for log in (None, ""):
+        if log is not None:
+            (tmp_path / "train.log.jsonl").write_text(log)
+        assert table.cost([[tmp_path / "decode"]]) == ["1.50 M", "", "40.0 M", "", ""]
+    (tmp_path / "train.log.jsonl").write_text('{"seconds": 3.0}\n{"sec')
+    with pytest.raises(UserError, match=r"train\.log\.jsonl:2: is no epoch of a training"):
+        table.cost([[tmp_path / "decode"]])
 
 
 def test_a_network_of_which_some_was_trained(tmp_path):
