@@ -1,6 +1,7 @@
 """What a recipe ran: stages.tsv of utils/parse_options.sh, .done of steps, tables and logs."""
 
 import json
+import math
 import re
 from itertools import pairwise
 from typing import NamedTuple
@@ -77,16 +78,23 @@ def read_training_logs(exp, skip=()):
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
             try:
                 row = json.loads(line)
-                rows.append({"epoch": float(row["epoch"]), "loss": float(row["loss"]),
-                             "valid_loss": row.get("valid_loss"),
-                             "valid_accuracy": row.get("valid_accuracy"),
-                             "seconds": row.get("seconds") or 0.0})
+                rows.append({name: _finite(row[name]) for name in ("epoch", "loss")}
+                            | {name: None if row.get(name) is None else _finite(row[name])
+                               for name in ("valid_loss", "valid_accuracy")}
+                            | {"seconds": _finite(row.get("seconds") or 0.0)})
             except (ValueError, KeyError, TypeError) as error:
                 raise UserError(f"{path}:{number}", f"is no epoch of a training, {error}",
                                 "train again") from None
         if rows:
             logs.setdefault("/".join(parts) or exp.name, []).append(rows)
     return logs
+
+
+def _finite(value):
+    value = float(value)
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is no number")
+    return value
 
 
 def find_tables(exp, skip=()):

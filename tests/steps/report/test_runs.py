@@ -65,6 +65,9 @@ def test_training_logs_of_seeds_go_together(tmp_path):
         (tmp_path / name / "train.log.jsonl").write_text(json.dumps(row) + "\n")
     logs = runs.read_training_logs(tmp_path)
     assert {name: len(seeds) for name, seeds in logs.items()} == {"en": 1, "fr/tdnn": 2}
-    (tmp_path / "en/train.log.jsonl").write_text('{"epoch": 1}\n')
-    with pytest.raises(UserError, match=r"en/train\.log\.jsonl:1: is no epoch"):
-        runs.read_training_logs(tmp_path)
+    for wrong in ('{"epoch": 1}', json.dumps(row | {"loss": float("nan")}),
+                  json.dumps(row | {"valid_loss": float("inf")}),
+                  json.dumps(row | {"seconds": "a"})):
+        (tmp_path / "en/train.log.jsonl").write_text(wrong + "\n")
+        with pytest.raises(UserError, match=r"en/train\.log\.jsonl:1: is no epoch"):
+            runs.read_training_logs(tmp_path)
