@@ -76,6 +76,9 @@ def make(step, inputs, out):
     from steps.compress.learners import MaskedLearner
     args, work = step.args, retrain.Retraining(step, inputs)
     model, pruner = work.source, make_pruner(work.source, args)
+    if all(mask.all() for mask in pruner.masks(args.sparsity)):
+        raise UserError("--sparsity", f"{args.sparsity:g} of any layer is less than one, so that "
+                        "nothing goes", "give a larger share")
     trainer = work.trainer(model, partial(
         MaskedLearner, pruner=pruner, sparsity=args.sparsity, prune_epochs=args.prune_epochs,
         teacher=work.teacher()))

@@ -152,6 +152,8 @@ def test_killed_it_goes_on(speech, mono_ali, source, tmp_path, capsys):
 
 def test_mistakes(speech, mono_ali, tri1, source, tmp_path):
     for options, said in ((["--sparsity", "0"], "--sparsity: is 0"),
+                          (["--sparsity", "1e-6"], "--sparsity: 1e-06 of any layer is less than"),
+                          (["--sparsity", "1e-3", "--structure", "neurons"], "0.001 of any layer"),
                           (["--structure", "2of4", "--sparsity", "0.7"], "prunes half")):
         with pytest.raises(UserError, match=said):
             run(speech, mono_ali, source, tmp_path / "nn", *options)
