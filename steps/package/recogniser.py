@@ -73,6 +73,7 @@ class Recogniser:
         priors = read_priors(model / "priors")
         _check_sizes(package, self.config, self.transitions, priors)
         lang = LangDir(package.path / "graph")
+        _check_phones(package, lang, self.transitions)
         # Read now, so that what is wrong with them is not told of each sound file.
         check_graph(package.path / "graph/HCLG.fst", self.transitions.num_tids,
                     len(lang.word_symbols))
@@ -207,6 +208,14 @@ class Recogniser:
 
     def _spend(self, what, before):
         self.spent[what] += time.process_time() - before
+
+
+def _check_phones(package, lang, transitions):
+    """UserError unless each phone of the model has its symbol in the graph's phones.txt."""
+    highest = int(transitions.tid2phone.max())
+    if highest >= len(lang.phone_symbols):
+        raise UserError(package.path / "graph/phones.txt", f"has no phone {highest}, final.mdl has",
+                        "the files are of different systems; make the package again")
 
 
 def _check_sizes(package, config, transitions, priors):

@@ -68,6 +68,11 @@ def test_files_that_are_missing_or_empty(folder, packed, name):
     refused(folder, packed, f"has no {name}")
 
 
+def test_phones_that_are_not_the_models(folder, packed):
+    (folder / "graph/phones.txt").write_text("<eps> 0\nSIL 1\n")
+    refused(folder, packed, r"graph/phones\.txt: has no phone \d+, final\.mdl has")
+
+
 def test_no_index_of_a_graph_is_out_of_bounds(packed, tmp_path):
     """Numbers of its header, first state and last arc damaged in turn, and the file cut short."""
     whole = (packed.folder / "graph/HCLG.fst").read_bytes()
