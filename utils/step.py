@@ -350,13 +350,12 @@ def check_apart(target, *sources):
 
 
 def read_done(directory):
-    """{step name: what it recorded} of <directory>/.done, {} if there is none."""
+    """{step name: what it recorded} of <directory>/.done, {} if there is none that can be read."""
     try:
-        return json.loads((Path(directory) / ".done").read_text("utf-8"))
-    except FileNotFoundError:
+        found = json.loads((Path(directory) / ".done").read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return {}
-    except ValueError:
-        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def made_of_another(directory, path):

@@ -118,6 +118,13 @@ def test_records_of_two_of_a_family_are_not_believed(tmp_path):
     assert list(read_done(tmp_path / "out")) == ["plain"]
 
 
+def test_where_there_is_no_record(tmp_path):
+    for text in ("", "{", "[1, 2]", '"x"'):
+        (tmp_path / ".done").write_text(text)
+        assert read_done(tmp_path) == {}
+    assert read_done(tmp_path / ".done") == read_done(tmp_path / "nowhere") == {}
+
+
 def test_archives_of_kaldi_are_seen_to_change(tmp_path):
     archive, scp = tmp_path / "raw.ark", tmp_path / "feats.scp"
     archive.write_bytes(b"a")
