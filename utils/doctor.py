@@ -25,7 +25,7 @@ if str(Path(__file__).resolve().parent.parent) not in sys.path:   # also without
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from utils.recipe import checks, estimate, hours, machine, sizes
-from utils.step import ROOT, Step, UserError
+from utils.step import ROOT, Step, UserError, positive
 
 
 def main(argv=None):
@@ -35,7 +35,8 @@ def main(argv=None):
     step.add("--hours", type=float, help="of speech to train on")
     step.add("--data", default="", metavar="DIR",
              help="the same by a data directory, or one with train, dev and test")
-    step.add("--nj", type=int, default=2, help="jobs in parallel, as run.sh's --nj (default 2)")
+    step.add("--nj", type=positive, default=2,
+             help="jobs in parallel, as run.sh's --nj (default 2)")
     args = step.parse(argv)
     findings = [*checks.python(), *checks.shell(), *checks.machine_size(), *checks.cluster(),
                 *checks.gpu(args.gpu)]

@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 
 try:
-    from utils.step import Step, UserError, log
+    from utils.step import Step, UserError, log, positive
 except ModuleNotFoundError:   # called without path.sh: once more with it, .venv is made if need be
     _root = Path(__file__).resolve().parent.parent
     os.execvp("bash", ["bash", "-c", 'here=$PWD; cd "$0" && . ./path.sh && cd "$here" && '
@@ -44,7 +44,7 @@ def main(argv=None):
     step.add("--source", default="", metavar="DIR",
              help="network to graft on: its directory, or a package, folder or zip; without one "
                   "networks begin from scratch")
-    step.add("--nj", type=int, default=2, help="jobs that run.sh runs in parallel (default 2)")
+    step.add("--nj", type=positive, default=2, help="jobs that run.sh runs in parallel (default 2)")
     step.add("recordings", help="folder of sound files")
     step.add("recipe", help="folder to make, such as egs/mylang")
     args = step.parse(argv)

@@ -132,3 +132,5 @@ def test_estimates_and_whether_they_fit(house, tiny, capsys, monkeypatch):
         doctor.main(["--data", backwards])
     with pytest.raises(UserError, match="expected hours above 0"):
         doctor.main(["--hours", "0"])
+    with pytest.raises(SystemExit, match="--nj: must be at least 1, not 0"):
+        doctor.main(["--hours", "1", "--nj", "0"])

@@ -279,4 +279,6 @@ def test_options_that_cannot_be(corpus):
         main(["--lexicon", "espeak", *arguments])
     with pytest.raises(UserError, match=r"table\.csv: no column Speaker"):
         main(["--speaker-column", "Speaker", *arguments])
+    with pytest.raises(SystemExit, match="--nj: must be at least 1, not -1"):
+        main(["--nj", "-1", *arguments])
     assert not (corpus / "mylang").exists()
