@@ -4,6 +4,8 @@ import numpy as np
 
 from steps.score.bootstrap import interval, sums_by
 from steps.score.wer import CORRECT, DEL, INS, SUB, Counts, error_line, paired, percent
+from utils.data.tables import read_lines
+from utils.step import UserError
 
 KINDS = {CORRECT: "correction", SUB: "substitution", INS: "insertion", DEL: "deletion"}
 LETTERS = {CORRECT: "C", SUB: "S", INS: "I", DEL: "D"}
@@ -98,7 +100,17 @@ def utt_table(word_counts, char_counts, utt2spk):
 
 
 def read_utt_table(path):
-    """utts, speakers (lists) and int64 (num_utts, 8) of utt_table."""
-    rows = [line.split("\t") for line in path.read_text("utf-8").splitlines()[1:]]
-    return ([row[0] for row in rows], [row[1] for row in rows],
-            np.array([row[2:] for row in rows], np.int64).reshape(len(rows), len(COLUMNS)))
+    """utts, speakers (lists) and int64 (num_utts, 8) of utt_table.
+
+    raises UserError for a file that is not there or damaged
+    """
+    utts, spks, counts = [], [], []
+    for number, line in enumerate(read_lines(path)[1:], 2):
+        utt, *row = line.split("\t")
+        if len(row) != 1 + len(COLUMNS) or not all(n.isascii() and n.isdigit() for n in row[1:]):
+            raise UserError(f"{path}:{number}", f"expected utt, spk and {len(COLUMNS)} counts",
+                            "run steps/score/score.py --force")
+        utts.append(utt)
+        spks.append(row[0])
+        counts.append(row[1:])
+    return utts, spks, np.array(counts, np.int64).reshape(len(utts), len(COLUMNS))

@@ -11,6 +11,7 @@ SCLITE  they cost 4, 3 and 3, so that a deletion and an insertion around a corre
 Ties are broken as the two programs break them, so the split into kinds agrees with theirs too.
 """
 
+import re
 import unicodedata
 from collections import Counter
 from pathlib import Path
@@ -19,10 +20,12 @@ from typing import NamedTuple
 import numpy as np
 
 from utils.json_file import read_json
+from utils.step import UserError
 
 CORRECT, SUB, DEL, INS = range(4)
 KALDI = (1, 1, 1)
 SCLITE = (4, 3, 3)
+ERRORS = re.compile(r"%[WC]ER \S+ \[ (\d+) / \d+,")
 
 
 class Counts(NamedTuple):
@@ -118,8 +121,11 @@ def report(counts, num_missing, name="WER"):
 
 
 def read_errors(path):
-    """The number of errors of a wer_* or cer_* file."""
-    return int(path.read_text("utf-8").split()[3])
+    """The number of errors of a wer_* or cer_* file; UserError for one that is damaged."""
+    found = ERRORS.match(path.read_text("utf-8", "replace"))
+    if not found:
+        raise UserError(f"{path}:1", "is no line of errors", "run steps/score/score.py --force")
+    return int(found[1])
 
 
 def operations(refs, hyps, costs=KALDI):

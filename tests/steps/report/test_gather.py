@@ -94,7 +94,7 @@ def test_skipped_directories_are_not_read(tmp_path):
 def test_a_broken_scoring_is_named(tmp_path):
     decode = make_scored(tmp_path / "exp/a/decode", (0, 0))
     (decode / "scoring/utts.tsv").write_text(HEAD + "u1\ts1\tx\n")
-    with pytest.raises(UserError, match=r"a/decode/scoring: cannot be read"):
+    with pytest.raises(UserError, match=r"a/decode/scoring/utts\.tsv:2: expected utt, spk"):
         read_test_sets(tmp_path / "exp")
 
 

@@ -104,6 +104,19 @@ def test_compare_refuses_other_references(decodes, tmp_path):
         compare_wer.main([a, graph])
 
 
+def test_counts_that_are_damaged_are_named(decodes):
+    *_, a, b = decodes
+    path = b / "scoring/utts.tsv"
+    whole = path.read_text()
+    for text in (whole[:-3], whole.replace("\t2\t", "\tx\t", 1), "utt\tspk\nann-0\tann\n"):
+        path.write_text(text)
+        with pytest.raises(UserError, match=r"utts\.tsv:\d+: expected utt, spk and 8 counts"):
+            compare_wer.main([a, b])
+    path.unlink()
+    with pytest.raises(UserError, match=r"utts\.tsv: no such file"):
+        compare_wer.main([a, b])
+
+
 def test_one_speaker_cannot_be_resampled(decodes, tmp_path):
     _, _, a, b = decodes
     for directory in (a, b):

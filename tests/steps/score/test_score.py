@@ -116,6 +116,9 @@ def test_dev_chooses(setup, tmp_path, capsys):
     assert lines == capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"%WER 66.67 [ 4 / 6, 1 ins, 2 del, 1 sub ]  {decode}  95 % ")
     assert "(Kaldi's way) 50.00" in lines[0]
+    (dev / "wer_8_0.0").write_text("%WER 10")
+    with pytest.raises(UserError, match=r"wer_8_0\.0:1: is no line of errors"):
+        score.main([*SMALL, "--dev", dev, data, graph, decode])
 
 
 def test_mbr_takes_the_words_of_least_risk(tmp_path):
