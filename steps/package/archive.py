@@ -129,7 +129,8 @@ def write_zip(path, directory):
                 member = zipfile.ZipInfo(name, EPOCH)
                 member.compress_type = zipfile.ZIP_DEFLATED
                 member.external_attr = 0o644 << 16
-                with archive.open(member, "w", force_zip64=False) as out, \
+                member.file_size = (directory / name).stat().st_size   # whether zip64 is needed
+                with archive.open(member, "w") as out, \
                         (directory / name).open("rb") as source:
                     while chunk := source.read(CHUNK):
                         out.write(chunk)

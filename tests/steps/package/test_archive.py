@@ -52,6 +52,15 @@ def test_folder_and_zip_are_the_same(folder, tmp_path):
     assert not unpacked.exists()
 
 
+def test_a_file_too_large_for_a_plain_zip(folder, tmp_path, monkeypatch):
+    (folder / "model/priors").write_text("[ 1 ]\n" * 1000)
+    write_manifest(folder, {})
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 5000)
+    write_zip(tmp_path / "a.zip", folder)
+    with open_package(tmp_path / "a.zip") as package:
+        assert (package.path / "model/priors").read_text() == "[ 1 ]\n" * 1000
+
+
 def test_a_changed_file_is_refused(folder, tmp_path):
     (folder / "model/priors").write_text("[ 2 ]\n")
     with pytest.raises(UserError, match="priors: is not as the package was made"):
