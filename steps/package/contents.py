@@ -4,6 +4,7 @@ import gzip
 import json
 import math
 import shutil
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -198,7 +199,7 @@ def write(out, plan):
             shutil.copyfile(plan.graph / name, out / "graph" / name)
     write_graph(plan.graph / "HCLG.fst", out / "graph/HCLG.fst", plan.wip)
     (out / "lang").mkdir()
-    (out / "lang/lm.arpa.gz").write_bytes(_gzipped(plan.lm))
+    (out / "lang/lm.arpa.gz").write_bytes(gzipped_arpa(plan.lm))
     if plan.lexicon:
         shutil.copyfile(plan.lexicon, out / "lang/lexicon.txt")
     if plan.trainable:
@@ -218,9 +219,14 @@ def write_graph(source, target, wip):
     kaldifst.StdConstFst(to_kaldifst(fst)).write(str(target))
 
 
-def _gzipped(path):
-    """The bytes of a file gzipped, the same for the same content whatever the date."""
+def gzipped_arpa(path):
+    """The bytes of an ARPA file gzipped, the same for the same content whatever the date."""
     data = Path(path).read_bytes()
     if data[:2] == b"\x1f\x8b":
-        data = gzip.decompress(data)
+        try:
+            data = gzip.decompress(data)
+        except (EOFError, OSError, zlib.error) as error:
+            raise UserError(path, f"cannot be decompressed: {error}", "make it again") from None
+    if b"\\data\\" not in data:
+        raise UserError(path, "is no LM in ARPA's form", "name the one of the graph with --lm")
     return gzip.compress(data, 9, mtime=0)

@@ -74,6 +74,20 @@ def test_a_folder_with_other_files_is_left_as_it_is(packed, tmp_path):
     assert not (folder / "adapt/final.keras").exists()
 
 
+def test_an_lm_that_is_none(tmp_path):
+    arpa, packed = b"\\data\\\nngram 1=0\n\\end\\\n", tmp_path / "lm.gz"
+    packed.write_bytes(arpa)
+    whole = contents.gzipped_arpa(packed)
+    packed.write_bytes(whole)
+    assert contents.gzipped_arpa(packed) == whole and gzip.decompress(whole) == arpa
+    packed.write_bytes(whole[:-9])
+    with pytest.raises(UserError, match=r"lm\.gz: cannot be decompressed: "):
+        contents.gzipped_arpa(packed)
+    packed.write_bytes(b"a text\n")
+    with pytest.raises(UserError, match=r"lm\.gz: is no LM in ARPA's form"):
+        contents.gzipped_arpa(packed)
+
+
 def test_penalty_is_in_the_graph(packed, tmp_path):
     import kaldifst
     source = packed.graph / "HCLG.fst"
