@@ -7,7 +7,7 @@ search on one core. All variants take each utterance in turn, as a machine is no
 fast. Memory is the peak of a fresh process with Python, numpy and LiteRT in it.
 
 in   <data>/feats.scp cmvn.scp utt2spk       features of all the networks
-     NAME=<network>[,<dev>[,<test>]]         network directory, and decode directories of its own on
+     NAME=<network>[,[<dev>,]<test>]         network directory, and decode directories of its own on
                                              a development and a test set, scored
      <graph>/HCLG.fst                        for the search, with --graph
 out  <dir>/benchmark.txt benchmark.json      a line each; p is of a difference to the first one, by

@@ -1,5 +1,7 @@
 """Pictures of what a saving costs: word errors against size or speed, with the Pareto front."""
 
+from steps.score.learning_curve import as_it_is
+
 
 def front(points, larger_is_better=False):
     """Those points that no other is at least as good as in both ways, by the first number.
@@ -60,8 +62,8 @@ def write_names(axis, names, points):
     for name, point in zip(names, points, strict=True):
         tried = []
         for x, y, *offset in places:
-            text = axis.annotate(name, point, offset, textcoords="offset points", fontsize=8,
-                                 ha=x, va=y)
+            text = axis.annotate(as_it_is(name), point, offset, textcoords="offset points",
+                                 fontsize=8, ha=x, va=y)
             box = text.get_window_extent()
             hits = box.count_contains(pixels) + box.count_overlaps(taken) + \
                 4 - axis.bbox.count_contains(box.corners())

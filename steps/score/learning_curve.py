@@ -105,7 +105,7 @@ def picture(curves, unit, title):
         means = np.array([mean(wers) for wers in curve.values()])
         bars = [means - [min(wers) for wers in curve.values()],
                 [max(wers) for wers in curve.values()] - means]
-        axis.errorbar(list(curve), means, yerr=bars, label=name, capsize=3,
+        axis.errorbar(list(curve), means, yerr=bars, label=as_it_is(name), capsize=3,
                       color=COLORS[number % len(COLORS)], marker=MARKERS[number % len(MARKERS)])
     amounts = sorted({amount for curve in curves.values() for amount in curve})
     if len(amounts) > 1:
@@ -113,9 +113,9 @@ def picture(curves, unit, title):
     axis.set_xticks(amounts, [f"{amount:g}" for amount in amounts])
     axis.minorticks_off()
     axis.set_ylim(bottom=0)
-    axis.set_xlabel(f"{unit} of speech to train on")
+    axis.set_xlabel(as_it_is(f"{unit} of speech to train on"))
     axis.set_ylabel("word error rate, %")
-    axis.set_title(title)
+    axis.set_title(as_it_is(title))
     axis.grid(alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False)
@@ -123,6 +123,11 @@ def picture(curves, unit, title):
     figure.savefig(png, format="png", dpi=120, metadata={"Software": None})
     pyplot.close(figure)
     return png.getvalue()
+
+
+def as_it_is(text):
+    """A text for matplotlib, to which what stands between dollars is a formula."""
+    return text.replace("$", r"\$")
 
 
 def _shown(needed):

@@ -37,6 +37,11 @@ def test_names_of_neighbours_do_not_lie_on_each_other():
         assert axis.bbox.count_contains(box.corners()) == 4
 
 
+def test_dollars_are_no_formulas(tmp_path):
+    pareto.draw(tmp_path / "x.png", ["$^$", "b"], [(1, 2.0), (2, 1.0)], "MB")
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_all_take_turns():
     now, order = [0.0], []
 

@@ -35,6 +35,11 @@ def test_picture_and_numbers(points, tmp_path, capsys):
     assert rows[4] == ["scratch", "10", "62.00", "60.00", "64.00", "<10"]
 
 
+def test_dollars_are_no_formulas(points, tmp_path):
+    assert learning_curve.main(["--title", "$^$", "--unit", "$_$", tmp_path / "c.png",
+                                points[0].replace("scratch", "$^$", 1)]) == 0
+
+
 @pytest.mark.parametrize("wer, expected", [(70, ("<", 1)), (60, ("<", 1)), (50, ("", 2)),
                                            (40, ("", 4)), (10, (">", 16))])
 def test_amounts_between_points(wer, expected):
