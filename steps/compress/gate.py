@@ -32,6 +32,7 @@ from utils.step import (
     fingerprint,
     key_of,
     log,
+    made_of_another,
     positive,
     read_done,
     remove_stale,
@@ -211,6 +212,8 @@ def check(args, directory, advice=""):
         log("WARNING: no --baseline, so the gate was not run: nobody knows how this network hears")
         return {"passed": None}
     dev, graph, decoding, scoring = _as_the_baseline(args)
+    if all(made_of_another(args.baseline, one / "final.keras") for one in made_of(args.network)):
+        log(f"WARNING: {args.baseline} is neither of {args.network} nor of what it was made of")
     decode = Path(directory) / "decode"
     jobs = ["--nj", args.nj, "--cmd", args.cmd]
     for script, options in (("steps/decode/decode.py", decoding),
@@ -233,6 +236,16 @@ def check(args, directory, advice=""):
     return {"passed": passed, "wer": round(wer, 4), "baseline": round(baseline, 4),
             "allowed": round(allowed, 4), "errors": errors, "words": words, "dev": str(dev),
             "against": str(args.baseline)}
+
+
+def made_of(network):
+    """Paths of a network directory and of those that it was compressed from, newest first."""
+    found, network = [], Path(network)
+    while network not in found:
+        found.append(network)
+        path = network / "compress.json"
+        network = Path(read_json(path).get("source") or network) if path.is_file() else network
+    return found
 
 
 def _as_the_baseline(args):

@@ -111,6 +111,24 @@ def test_the_baseline_says_how_it_is_decoded(spoil, scored, errors):
     assert scoring[-3:-1] == [str(scored.dev), str(scored.graph)]
 
 
+def test_a_baseline_of_another_network_is_told(spoil, scored, errors, tmp_path, capsys,
+                                               monkeypatch):
+    spoil("--baseline", scored.baseline)
+    assert "is neither of" not in capsys.readouterr().err
+    for name in ("other", "copy"):
+        shutil.copytree(scored.network, tmp_path / name, ignore=lambda *_: ["decode_dev"])
+        with (tmp_path / name / "final.keras").open("ab") as file:
+            file.write(b"trained on")
+    source = {"source": str(scored.network)}
+    (tmp_path / "copy/compress.json").write_text(json.dumps(source))
+    for name, told in (("other", True), ("copy", False)):
+        monkeypatch.setattr(scored, "network", tmp_path / name)
+        spoil.dir = tmp_path / f"out_{name}"
+        spoil("--baseline", scored.baseline)
+        assert (f"WARNING: {scored.baseline} is neither of {tmp_path / name} nor of what"
+                in capsys.readouterr().err) is told
+
+
 def test_a_network_that_is_deaf_is_refused(spoil, scored):
     with pytest.raises(UserError, match=r"refused: WER 100.00 % .* 0.00 % is allowed "
                        r"\(try a smaller --tilt, or --no-gate\)"):
