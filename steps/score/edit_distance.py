@@ -17,20 +17,19 @@ def align_ids(ref, hyp, sub_cost, ins_cost, del_cost, insertions_first):
     returns            uint8 (num_steps,) of CORRECT, SUB, DEL, INS
     """
     num_ref, num_hyp = len(ref), len(hyp)
-    cost = np.zeros((num_ref + 1, num_hyp + 1), np.int64)
+    above, cost = np.arange(num_hyp + 1) * ins_cost, np.zeros(num_hyp + 1, np.int64)
     kind = np.zeros((num_ref + 1, num_hyp + 1), np.uint8)
     for r in range(1, num_ref + 1):
-        cost[r, 0] = r * del_cost
         kind[r, 0] = DEL
     for h in range(1, num_hyp + 1):
-        cost[0, h] = h * ins_cost
         kind[0, h] = INS
     for r in range(1, num_ref + 1):
+        cost[0] = r * del_cost
         for h in range(1, num_hyp + 1):
             same = ref[r - 1] == hyp[h - 1]
-            by_sub = cost[r - 1, h - 1] + (0 if same else sub_cost)
-            by_ins = cost[r, h - 1] + ins_cost
-            by_del = cost[r - 1, h] + del_cost
+            by_sub = above[h - 1] + (0 if same else sub_cost)
+            by_ins = cost[h - 1] + ins_cost
+            by_del = above[h] + del_cost
             if insertions_first:
                 diagonal = by_sub < by_ins and by_sub < by_del
                 inserted = not diagonal and by_ins <= by_del
@@ -38,14 +37,15 @@ def align_ids(ref, hyp, sub_cost, ins_cost, del_cost, insertions_first):
                 diagonal = by_sub <= by_ins and by_sub <= by_del
                 inserted = not diagonal and by_ins <= by_del
             if diagonal:
-                cost[r, h] = by_sub
+                cost[h] = by_sub
                 kind[r, h] = CORRECT if same else SUB
             elif inserted:
-                cost[r, h] = by_ins
+                cost[h] = by_ins
                 kind[r, h] = INS
             else:
-                cost[r, h] = by_del
+                cost[h] = by_del
                 kind[r, h] = DEL
+        above, cost = cost, above
     steps = np.empty(num_ref + num_hyp, np.uint8)
     start = num_ref + num_hyp
     r, h = num_ref, num_hyp

@@ -4,6 +4,7 @@ import random
 import re
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from steps.score.wer import (
     report,
     total,
 )
+from utils.step import ROOT
 
 SCTK = shutil.which("sctk") or shutil.which("sclite")
 
@@ -134,3 +136,16 @@ def test_empty_sequences():
     assert align([], []).tolist() == []
     assert align(["a"], []).tolist() == [DEL]
     assert np.array_equal(align([], ["a", "b"]), [INS, INS])
+
+
+def test_memory_of_a_long_utterance():
+    """A byte for each pair of characters: of 6000 by 6000, some ten minutes of speech, 36 MB."""
+    found = subprocess.run([sys.executable, "-c", """
+import resource
+from steps.score.wer import count
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+count("a", "b")
+before = peak()
+count("ab" * 3000, "ba" * 3000)
+print(peak() - before)"""], cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    assert int(found.stdout) * 1024 < 100e6
