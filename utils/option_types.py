@@ -1,6 +1,7 @@
 """Types of options: what argparse calls with their text, and what they refuse."""
 
 import argparse
+import math
 
 
 def yes_or_no(text):
@@ -8,6 +9,13 @@ def yes_or_no(text):
     if text.lower() not in ("true", "false"):
         raise argparse.ArgumentTypeError(f"must be true or false, not {text}")
     return text.lower() == "true"
+
+
+def finite(text):
+    value = float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"must be a number, not {text}")
+    return value
 
 
 def above_zero(text):

@@ -14,14 +14,15 @@ from steps.features.pipeline import read_feats_config
 from steps.features.vad import energy_vad, log_energy
 from utils.data.datadir import DataDir
 from utils.data.tables import write_table
+from utils.option_types import finite
 from utils.step import Step, UserError
 
 
 def main(argv=None):
     step = Step(__file__, __doc__)
-    step.add("--vad-energy-threshold", type=float, default=5.0,
+    step.add("--vad-energy-threshold", type=finite, default=5.0,
              help="natural log, at the scale of 16-bit samples")
-    step.add("--vad-energy-mean-scale", type=float, default=0.5,
+    step.add("--vad-energy-mean-scale", type=finite, default=0.5,
              help="this times the utterance's mean log energy is added to the threshold")
     step.add("--vad-frames-context", type=int, default=0,
              help="frames to each side that are looked at")

@@ -20,7 +20,7 @@ from steps.hmm.topology import read_topo
 from steps.hmm.transitions import TransitionModel
 from steps.hmm.tree_stats import TreeStats, merge
 from utils.json_file import read_json
-from utils.option_types import zero_or_more
+from utils.option_types import finite, zero_or_more
 from utils.step import UserError, log, positive
 
 MIN_COUNT = 20      # frames that a Gaussian needs before another one is added
@@ -35,7 +35,7 @@ def add_options(step, leaves, gaussians, power):
              help=f"a pdf's share of Gaussians goes by occupancy ** power (default {power})")
     step.add("--tree-threshold", type=zero_or_more, default=800.0,
              help="least log-likelihood that a split of the tree gains, in nats (default 800)")
-    step.add("--cluster-threshold", type=float, default=-1.0,
+    step.add("--cluster-threshold", type=finite, default=-1.0,
              help="merge leaves that lose less likelihood than this; negative: less than the "
                   "smallest gain of a split (default -1)")
     step.add("--var-smoothing", type=zero_or_more, default=10.0,

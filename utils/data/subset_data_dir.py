@@ -28,6 +28,7 @@ from utils.data.transform import (
     select,
     write_data,
 )
+from utils.option_types import finite
 from utils.step import Step, UserError, log
 
 ORDERS = ["first", "last", "shortest", "speakers", "per_spk", "balance"]
@@ -42,8 +43,8 @@ def main(argv=None):
     step.add("--per-spk", action="store_true", help="that many of each speaker, at random")
     step.add("--balance", metavar="TABLE", default="",
              help="equal time for each group of a utt2* or spk2* table, and for its speakers")
-    step.add("--hours", type=float, help="so much sound instead of a number of utterances")
-    step.add("--minutes", type=float, help="the same in minutes")
+    step.add("--hours", type=finite, help="so much sound instead of a number of utterances")
+    step.add("--minutes", type=finite, help="the same in minutes")
     step.add("--utt-list", metavar="FILE", help="the utterances of a file, first word of each line")
     step.add("--spk-list", metavar="FILE", help="the speakers of a file")
     step.add("--seed", type=int, default=0)
