@@ -238,13 +238,18 @@ def check(args, directory, advice=""):
             "against": str(args.baseline)}
 
 
+def source_of(network):
+    """The network that a compressed one was made of, None if it is none."""
+    path = Path(network) / "compress.json"
+    return read_json(path).get("source") if path.is_file() else None
+
+
 def made_of(network):
     """Paths of a network directory and of those that it was compressed from, newest first."""
     found, network = [], Path(network)
     while network not in found:
         found.append(network)
-        path = network / "compress.json"
-        network = Path(read_json(path).get("source") or network) if path.is_file() else network
+        network = Path(source_of(network) or network)
     return found
 
 

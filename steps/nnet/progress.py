@@ -3,7 +3,8 @@
 import json
 import sys
 
-from utils.step import log
+from utils.data.tables import read_lines
+from utils.step import UserError, log
 
 
 def loss_of(row):
@@ -66,6 +67,21 @@ class Progress:
 def write_log(path, rows):
     """train.log.jsonl: one JSON object an epoch."""
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def read_log(path, of_row):
+    """[of_row(row)] of the epochs of a train.log.jsonl.
+
+    raises  UserError with the line where of_row raises a KeyError, TypeError or ValueError
+    """
+    found = []
+    for number, line in enumerate(read_lines(path), 1):
+        try:
+            found.append(of_row(json.loads(line)))
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path}:{number}", f"is no epoch of a training, {error}",
+                            "train again") from None
+    return found
 
 
 def draw(path, rows, title):

@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
+from steps.compress.gate import source_of
 from steps.decode.fingerprints import check_graph
 from steps.hmm.tree import check_same_tree
 from steps.nnet.jobs import read_front_end
@@ -52,12 +53,6 @@ def inputs_of(args):
                            *sorted((Path(d) / "scoring").glob("by_*")))),
             *(Path(d) / name for d in (args.trainable, source_of(network)) if d
               for name in ("final.keras", "config.json", "tree"))]
-
-
-def source_of(network):
-    """The network that a compressed one was made of, None if it is none."""
-    path = network / "compress.json"
-    return read_json(path).get("source") if path.is_file() else None
 
 
 def check(args):

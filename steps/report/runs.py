@@ -1,11 +1,11 @@
 """What a recipe ran: stages.tsv of utils/parse_options.sh, .done of steps, tables and logs."""
 
-import json
 import math
 import re
 from itertools import pairwise
 from typing import NamedTuple
 
+from steps.nnet.progress import read_log
 from steps.report.gather import find
 from utils.step import UserError, read_done
 
@@ -74,20 +74,17 @@ def read_training_logs(exp, skip=()):
         parts = path.parent.relative_to(exp).parts
         if len(parts) > 1 and parts[-1].isdigit():
             parts = parts[:-1]
-        rows = []
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
-            try:
-                row = json.loads(line)
-                rows.append({name: _finite(row[name]) for name in ("epoch", "loss")}
-                            | {name: None if row.get(name) is None else _finite(row[name])
-                               for name in ("valid_loss", "valid_accuracy")}
-                            | {"seconds": _finite(row.get("seconds") or 0.0)})
-            except (ValueError, KeyError, TypeError) as error:
-                raise UserError(f"{path}:{number}", f"is no epoch of a training, {error}",
-                                "train again") from None
+        rows = read_log(path, _epoch_of)
         if rows:
             logs.setdefault("/".join(parts) or exp.name, []).append(rows)
     return logs
+
+
+def _epoch_of(row):
+    return ({name: _finite(row[name]) for name in ("epoch", "loss")}
+            | {name: None if row.get(name) is None else _finite(row[name])
+               for name in ("valid_loss", "valid_accuracy")}
+            | {"seconds": _finite(row.get("seconds") or 0.0)})
 
 
 def _finite(value):

@@ -16,17 +16,16 @@ e.g. steps/score/table.py --baseline tri3b tri3b=exp/tri3b/decode_test \\
        tdnn=exp/nnet/tdnn/0/decode_test,exp/nnet/tdnn/1/decode_test
 """
 
-import json
 from pathlib import Path
 from statistics import mean, median, stdev
 
 import numpy as np
 
+from steps.nnet.progress import read_log
 from steps.score.bootstrap import NUM_REPLICATES, paired_comparison
 from steps.score.compare_wer import check_same_characters, check_same_references
 from steps.score.details import COLUMNS, read_utt_table
 from steps.score.wer import read_summary
-from utils.data.tables import read_lines
 from utils.json_file import read_json
 from utils.step import Step, UserError, write_atomic
 
@@ -142,14 +141,7 @@ def cost(seeds):
 
 def seconds_of(path):
     """Seconds of each epoch of a train.log.jsonl, [] where there is none."""
-    found = []
-    for number, line in enumerate(read_lines(path) if path.is_file() else (), 1):
-        try:
-            found.append(float(json.loads(line)["seconds"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path}:{number}", f"is no epoch of a training, {error}",
-                            "train again") from None
-    return found
+    return read_log(path, lambda row: float(row["seconds"])) if path.is_file() else []
 
 
 def aligned(rows):
