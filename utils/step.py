@@ -36,6 +36,21 @@ ROOT = Path(__file__).resolve().parent.parent
 RUN = shlex.quote(str(ROOT / "utils/parallel/run.py"))        # where jobs run unless --cmd says
 VERSION = "0.1.0"
 WHOLE_HASH_BYTES = 64 << 20   # files up to this size are hashed whole, larger ones by size and time
+# What fills a directory of its own, and the steps that make it: it is theirs that ran last.
+KINDS = {
+    "a lang directory": ("prepare_lang",),
+    "a GMM system": ("train_mono", "train_deltas", "train_lda_mllt", "train_sat", "adapt_map",
+                     "make_mono_tree"),
+    "alignments": ("align",),
+    "a network": ("train", "train_mmi", "train_multi", "transfer", "apply_adapter", "mix",
+                  "prune", "factor", "distill", "quantize", "quantize_aware", "check_adaptable"),
+    "posteriors": ("compute_posteriors",),
+    "pdfs by sound": ("map_phones",),
+    "a graph": ("make_graph",),
+    "lattices": ("decode", "decode_fmllr", "rescore"),
+    "scores of several": ("combine",),
+    "a package": ("package",),
+}
 NOT_FINGERPRINTED = {"force", "cmd", "nj", "config", "job", "work", "num_workers"}
 
 _name = "graft"
@@ -76,14 +91,13 @@ class Step:
 
     file, doc  the step's __file__ and __doc__; the docstring is the --help text
     jobs       the default of --nj; None for a step that is not split into jobs
-    family     names of steps that write the same files; a directory is that one's which ran last
+    .family    names of the steps that make what it makes, see KINDS
     """
 
-    def __init__(self, file, doc, jobs=None, family=()):
+    def __init__(self, file, doc, jobs=None):
         global _name
         self.file = Path(file).resolve()
         self.name = _name = self.file.stem
-        self._family = family
         self.started = time.time()
         sys.excepthook = _told
         self.parser = Parser(
@@ -102,7 +116,7 @@ class Step:
 
     @property
     def family(self):
-        return sorted({self.name, *self._family})
+        return next((names for names in KINDS.values() if self.name in names), (self.name,))
 
     def add(self, *args, **kwargs):
         return self.parser.add_argument(*args, **kwargs)
@@ -156,8 +170,10 @@ class Step:
         and of no other of its family.
 
         inputs: files, of which those that do not exist are left out of the fingerprint
+        raises UserError where something of another kind is in the directory
         """
         check_no_file(directory)
+        self._check_kind(directory)
         self.inputs = fingerprint(inputs)
         records = read_done(directory)
         done = records.get(self.name)
@@ -168,6 +184,20 @@ class Step:
             log(f"{directory}: up to date (--force runs it again)")
             return True
         return False
+
+    def _check_kind(self, directory):
+        """UserError if a step that fills a directory is given one of data, or of another kind."""
+        if self.family not in KINDS.values():
+            return
+        found = read_done(directory).keys()
+        if found & set(self.family):
+            return
+        held = [kind for kind, names in KINDS.items() if found & set(names)]
+        if (Path(directory) / "utt2spk").exists():
+            held.append("data")
+        if held:
+            raise UserError(directory, f"holds {held[0]}, which {self.name}.py does not make",
+                            "name another directory")
 
     @contextmanager
     def output(self, directory):

@@ -3,7 +3,8 @@
     pruner = WeightPruner(kernels_of(model), structure="none", scope="global")
     masks = pruner.masks(sparsity_at(step, num_steps, 0.9))      # 1 keeps a weight, 0 prunes it
 
-What is pruned has magnitude 0 and is the first to be pruned again, so that masks only close.
+What is pruned has magnitude 0 and is the first to be pruned again, so that masks only close. What
+was 0 before, in a network that has been pruned already, stays so.
 """
 
 import math
@@ -50,9 +51,14 @@ class WeightPruner:
     def __init__(self, kernels, structure, scope):
         self.variables = list(kernels.values())
         self.structure, self.scope = structure, scope
+        self.begun = [(np.asarray(v) != 0).astype(np.float32) for v in self.variables]
 
     def masks(self, sparsity):
         """float32 arrays, one for each variable; sparsity: share of all weights that go."""
+        return [mask * begun
+                for mask, begun in zip(self._smallest_out(sparsity), self.begun, strict=True)]
+
+    def _smallest_out(self, sparsity):
         values = [np.abs(np.asarray(v)) for v in self.variables]
         if self.structure == "2of4":
             return [two_of_four(v, 2 * sparsity) for v in values]

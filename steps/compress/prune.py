@@ -3,7 +3,8 @@
 
 Weights go gradually, along a cubic over the first --prune-epochs of the training (Zhu and Gupta
 2017), while the others learn to do without; then masks stay as they are. With --num-epochs 0
-everything goes at once. Biases and batch norms are not pruned.
+everything goes at once. Biases and batch norms are not pruned. Weights that are 0 to begin with,
+in a network pruned before, stay 0, but for --structure neurons.
 
 --structure none      single weights of least magnitude. The network keeps its size: zipped it is
                       smaller, but most run-times are no faster
@@ -76,9 +77,9 @@ def make(step, inputs, out):
     from steps.compress.learners import MaskedLearner
     args, work = step.args, retrain.Retraining(step, inputs)
     model, pruner = work.source, make_pruner(work.source, args)
-    if all(mask.all() for mask in pruner.masks(args.sparsity)):
-        raise UserError("--sparsity", f"{args.sparsity:g} of any layer is less than one, so that "
-                        "nothing goes", "give a larger share")
+    if all(map(np.array_equal, pruner.masks(args.sparsity), pruner.masks(0))):
+        raise UserError("--sparsity", f"{args.sparsity:g} of any layer is less than one, or than "
+                        "what is 0 already, so that nothing goes", "give a larger share")
     trainer = work.trainer(model, partial(
         MaskedLearner, pruner=pruner, sparsity=args.sparsity, prune_epochs=args.prune_epochs,
         teacher=work.teacher()))

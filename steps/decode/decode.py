@@ -19,12 +19,11 @@ from pathlib import Path
 
 from utils.step import Step, UserError, check_apart, log
 
-FAMILY = ("decode", "decode_fmllr")
 MANY_FAILED = 0.05   # share of utterances without a lattice that is an error
 
 
 def main(argv=None):
-    step = Step(__file__, __doc__, jobs=4, family=FAMILY)
+    step = Step(__file__, __doc__, jobs=4)
     add_options(step)
     args = step.parse(argv)
     if step.is_job:

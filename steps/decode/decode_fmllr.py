@@ -29,7 +29,7 @@ NEGLIGIBLE = 1e-3          # posteriors below this do not count
 
 
 def main(argv=None):
-    step = Step(__file__, __doc__, jobs=4, family=decode.FAMILY)
+    step = Step(__file__, __doc__, jobs=4)
     decode.add_options(step)
     step.add("--first-beam", type=float, default=10.0, help="beam of the first pass (default 10)")
     step.add("--fmllr-min-count", type=zero_or_more, default=500.0,

@@ -16,7 +16,7 @@ import numba
 import numpy as np
 
 from utils.gzip_file import gzip_writer
-from utils.step import UserError, made_of_another, read_done
+from utils.step import KINDS, UserError, made_of_another, read_done
 
 MAGIC = struct.pack("<i", 2125659606)
 CHUNK_BYTES = 1 << 20
@@ -25,7 +25,6 @@ PROPERTIES = 0x3
 MAX_NAME = 100             # bytes of an FST's type
 MOST_AT_FIRST = 1 << 24    # bytes of a lattice that are read before it is known to have more
 MAX_ID = 2**31 - 1
-MAKERS = ("decode", "decode_fmllr", "rescore")   # steps that leave lattices
 GZIP_LEVEL = 1   # twice as fast as level 6 for about a tenth more bytes
 
 
@@ -51,7 +50,7 @@ def check_decoded_with(directory, path, what):
 
     what  that the file is part of, graph or model
     """
-    if read_done(directory).keys() & set(MAKERS) and made_of_another(directory, path):
+    if read_done(directory).keys() & set(KINDS["lattices"]) and made_of_another(directory, path):
         raise UserError(directory, f"was not decoded with {path} as it is now",
                         f"give the {what} it was decoded with, or decode again")
 

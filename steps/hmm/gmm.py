@@ -191,7 +191,20 @@ class Gmm:
 
 
 def from_arrays(arrays):
-    return Gmm(arrays["offsets"], arrays["weights"], arrays["means"], arrays["vars"])
+    """The Gmm of to_arrays(); LookupError or ValueError if these are none."""
+    made = Gmm(arrays["offsets"], arrays["weights"], arrays["means"], arrays["vars"])
+    if made.offsets.ndim != 1 or made.offsets[:1].tolist() != [0] \
+            or (np.diff(made.offsets) < 1).any() or made.offsets[-1] != made.weights.size \
+            or made.weights.ndim != 1:
+        raise ValueError(f"{made.weights.shape} weights, of which not every pdf has its own")
+    if made.means.ndim != 2 or not made.means.shape == made.vars.shape \
+            or len(made.means) != made.num_gauss:
+        raise ValueError(f"{made.num_gauss} Gaussians, means of {made.means.shape}, variances of "
+                         f"{made.vars.shape}")
+    if not (np.isfinite(made.means).all() and made.vars.min(initial=1) > 0
+            and np.isfinite(made.vars).all() and 0 <= made.weights.min() < np.inf):
+        raise ValueError("means, variances or weights that are no numbers, or below 0")
+    return made
 
 
 def single_gaussians(occ, x, x2, var_floor):

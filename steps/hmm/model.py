@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,12 @@ def read_model(path):
     """(TransitionModel, Gmm) of a final.mdl."""
     from steps.hmm import gmm  # compiled code, which transitions alone do without
     header, arrays = _read(path, (FORMAT,))
-    return _transitions(header, arrays, path), gmm.from_arrays(arrays)
+    transitions = _transitions(header, arrays, path)
+    with _damage(path):
+        mixtures = gmm.from_arrays(arrays)
+        if mixtures.num_pdfs != transitions.num_pdfs:
+            raise ValueError(f"mixtures of {mixtures.num_pdfs} pdfs, not {transitions.num_pdfs}")
+    return transitions, mixtures
 
 
 def read_transitions(path):
@@ -81,7 +87,7 @@ def _read(path, kinds, names=None):
 
 
 def _transitions(header, arrays, path):
-    try:
+    with _damage(path):
         made = make_transitions(header["topo"], arrays["tuples"], header["num_pdfs"],
                                 arrays["log_probs"])
         if made.log_probs.shape != (made.num_tids + 1,):
@@ -89,6 +95,13 @@ def _transitions(header, arrays, path):
         if made.tuples.size and not 0 <= made.tuples[:, 2:].min() <= made.tuples[:, 2:].max() \
                 < made.num_pdfs:
             raise ValueError(f"pdfs beyond {made.num_pdfs}")
+    return made
+
+
+@contextmanager
+def _damage(path):
+    """Of what is wrong with a model's contents, one line."""
+    try:
+        yield
     except (ValueError, TypeError, LookupError, OverflowError) as error:
         raise UserError(path, f"is damaged ({error})", "train it again") from None
-    return made

@@ -19,7 +19,7 @@ from utils.step import Step, check_apart
 
 
 def main(argv=None):
-    step = Step(__file__, __doc__, jobs=4, family=training.FAMILY)
+    step = Step(__file__, __doc__, jobs=4)
     training.add_front_end_options(step)
     triphones.add_options(step, leaves=2000, gaussians=10000, power=0.25)
     args = step.parse(argv)

@@ -24,7 +24,7 @@ from utils.step import Step, UserError, check_apart, log, positive
 
 
 def main(argv=None):
-    step = Step(__file__, __doc__, jobs=4, family=training.FAMILY)
+    step = Step(__file__, __doc__, jobs=4)
     step.add("--dim", type=positive, default=40, help="dimensions kept by LDA (default 40)")
     step.add("--splice", type=_pair, default=(3, 3), metavar="'3 3'",
              help="frames spliced at the left and right (default '3 3')")

@@ -28,7 +28,7 @@ PERTURB = 0.2      # of a standard deviation, as a mixture component is split
 
 
 def main(argv=None):
-    step = Step(__file__, __doc__, jobs=4, family=training.FAMILY)
+    step = Step(__file__, __doc__, jobs=4)
     step.add("--total-gaussians", type=positive, default=1000, help="of all phones (default 1000)")
     step.add("--power", type=zero_or_more, default=0.25,
              help="a phone's share of Gaussians goes by occupancy ** power (default 0.25)")

@@ -25,7 +25,7 @@ from utils.step import Step, check_apart, log
 
 
 def main(argv=None):
-    step = Step(__file__, __doc__, jobs=4, family=training.FAMILY)
+    step = Step(__file__, __doc__, jobs=4)
     step.add("--fmllr-iters", type=triphones.iterations, default=(2, 4, 6, 12),
              metavar="'2 4 6 12'", help="iterations that re-estimate the speakers' transforms")
     step.add("--fmllr-min-count", type=zero_or_more, default=500.0,

@@ -19,7 +19,6 @@ from utils.lang.langdir import LangDir
 from utils.parallel.pool import WorkerPool
 from utils.step import UserError, log, positive, write_atomic
 
-FAMILY = ("train_mono", "train_deltas", "train_lda_mllt", "train_sat")
 MAX_WITHOUT = 0.5        # more utterances than this not aligned yet is an error
 MAX_UNALIGNED = 0.05     # more utterances than this without an alignment is an error
 

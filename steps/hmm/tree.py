@@ -159,9 +159,10 @@ class Tree:
         text = "\n".join(read_lines(path))
         try:
             tree = json.loads(text)
-            return cls(tree["context_width"], tree["central_position"],
-                       [_from_json(node) for node in tree["nodes"]], path)
-        except (ValueError, KeyError, TypeError) as error:
+            nodes = [_from_json(node) for node in tree["nodes"]]
+            _check_nodes(nodes, tree["context_width"], tree["central_position"])
+            return cls(tree["context_width"], tree["central_position"], nodes, path)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(path, f"not a tree: {error!r}", "train the model again") from None
 
     def _unknown(self, values):
@@ -206,3 +207,24 @@ def _from_json(node):
     if "table" in node:
         return Table(node["key"], {int(value): child for value, child in node["table"].items()})
     return Question(node["key"], frozenset(node["yes_set"]), node["yes"], node["no"])
+
+
+def _check_nodes(nodes, context_width, central_position):
+    """ValueError or TypeError unless nodes are a tree, in which children come after parents."""
+    if not 0 <= central_position < context_width:
+        raise ValueError(f"central_position {central_position} of {context_width} phones")
+    if not any(isinstance(node, Leaf) for node in nodes):
+        raise ValueError("no leaves")
+    for index, node in enumerate(nodes):
+        if isinstance(node, Leaf):
+            values, children = [node.pdf], []
+        elif isinstance(node, Table):
+            values, children = list(node.children), list(node.children.values())
+        else:
+            values, children = list(node.yes_set), [node.yes, node.no]
+        if not all(isinstance(value, int) and value >= 0 for value in values):
+            raise ValueError(f"node {index}: phones and pdfs are numbers from 0 on")
+        if not all(isinstance(child, int) and index < child < len(nodes) for child in children):
+            raise ValueError(f"node {index}: its children are {children}, of {len(nodes)} nodes")
+        if children and not PDF_CLASS <= node.key < context_width:
+            raise ValueError(f"node {index}: asks for phone {node.key} of {context_width}")

@@ -6,13 +6,13 @@
 A network directory of this kind has model.tflite in the place of final.keras.
 """
 
-import os
 from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 
 from steps.nnet.network import Network
+from steps.nnet.threads import cores, threads_asked_for, told
 from utils.hushed import hushed
 from utils.step import UserError
 
@@ -64,10 +64,9 @@ def read_litert_model(path, num_threads=None):
 
 def default_threads():
     """GRAFT_THREADS, or the number of cores."""
-    return int(os.environ.get("GRAFT_THREADS", "0")) or len(os.sched_getaffinity(0))
+    return threads_asked_for() or cores()
 
 
 def devices():
     """What a LiteRT model runs on, in words."""
-    threads = default_threads()
-    return f"{threads} CPU thread{'s' * (threads > 1)} (LiteRT)"
+    return f"{told(default_threads())} (LiteRT)"

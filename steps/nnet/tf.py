@@ -10,12 +10,14 @@ import os
 import sys
 from contextlib import contextmanager
 
+from steps.nnet.threads import cores, threads_asked_for, told
 from utils.hushed import hushed
+
+THREADS = threads_asked_for()
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-
 
 
 @contextmanager
@@ -36,8 +38,6 @@ with hushed(), hidden("sklearn", "matplotlib", "pandas"):
     import keras
     import tensorflow as tf
 
-THREADS = int(os.environ.get("GRAFT_THREADS", "0"))
-
 
 def _configure():
     if THREADS:
@@ -56,8 +56,7 @@ def seed(number):
 def devices():
     """What training runs on, in words: "1 GPU" or "2 CPU threads"."""
     gpus = len(tf.config.list_physical_devices("GPU"))
-    threads = THREADS or len(os.sched_getaffinity(0))
-    return f"{gpus} GPU" if gpus else f"{threads} CPU thread{'s' * (threads > 1)}"
+    return f"{gpus} GPU" if gpus else told(THREADS or cores())
 
 
 with hushed():

@@ -74,9 +74,9 @@ def test_runs_again_only_for_a_reason(copy, tmp_path):
     assert ran("--times", "2")
 
 
-def member(name, family, options, directory, outputs):
+def member(name, options, directory, outputs):
     """Run a step of that name which writes the outputs; whether it had to."""
-    step = Step(ROOT / f"{name}.py", "doc", family=family)
+    step = Step(ROOT / f"{name}.py", "doc")
     step.add("dir")
     step.parse([*options, directory])
     if step.up_to_date(directory, []):
@@ -87,19 +87,24 @@ def member(name, family, options, directory, outputs):
     return True
 
 
-def test_a_directory_is_of_the_one_of_a_family_that_ran_last(tmp_path):
-    path, both = tmp_path / "out", ("plain", "adapted")
+@pytest.fixture
+def family(monkeypatch):
+    monkeypatch.setattr(house, "KINDS", {"models": ("plain", "adapted"), "maps": ("mapped",)})
+
+
+def test_a_directory_is_of_the_one_of_a_family_that_ran_last(tmp_path, family):
+    path = tmp_path / "out"
 
     def plain(*options):
-        return member("plain", both, options, path, ["final.mdl"])
+        return member("plain", options, path, ["final.mdl"])
 
     def adapted(*options):
-        return member("adapted", both, options, path, ["final.mdl", "final.mat"])
+        return member("adapted", options, path, ["final.mdl", "final.mat"])
 
     def names():
         return sorted(p.name for p in path.iterdir())
 
-    assert member("score", (), [], path, ["wer"])
+    assert member("score", [], path, ["wer"])
     assert plain() and not plain()
     assert adapted() and not adapted()
     assert names() == [".done", "final.mat", "final.mdl", "wer"]
@@ -107,15 +112,32 @@ def test_a_directory_is_of_the_one_of_a_family_that_ran_last(tmp_path):
     assert names() == [".done", "final.mdl", "wer"]
     assert adapted("--force") and plain("--force")
     assert names() == [".done", "final.mdl", "wer"]
-    assert not member("score", (), [], path, ["wer"])
+    assert not member("score", [], path, ["wer"])
 
 
-def test_records_of_two_of_a_family_are_not_believed(tmp_path):
+def test_records_of_two_of_a_family_are_not_believed(tmp_path, monkeypatch):
     """Steps that know nothing of each other leave such."""
-    assert member("plain", (), [], tmp_path / "out", ["final.mdl"])
-    assert member("adapted", (), [], tmp_path / "out", ["final.mdl"])
-    assert member("plain", ("plain", "adapted"), [], tmp_path / "out", ["final.mdl"])
+    assert member("plain", [], tmp_path / "out", ["final.mdl"])
+    assert member("adapted", [], tmp_path / "out", ["final.mdl"])
+    monkeypatch.setattr(house, "KINDS", {"models": ("plain", "adapted")})
+    assert member("plain", [], tmp_path / "out", ["final.mdl"])
     assert list(read_done(tmp_path / "out")) == ["plain"]
+
+
+def test_a_directory_of_another_kind_is_left_alone(tmp_path, family):
+    path = tmp_path / "out"
+    assert member("score", [], path, ["wer"])
+    assert member("plain", [], path, ["final.mdl"])
+    before = (path / ".done").read_text()
+    with pytest.raises(UserError, match=r"out: holds models, which mapped.py does not"):
+        member("mapped", ["--force"], path, ["final.mdl"])
+    assert (path / ".done").read_text() == before
+    assert member("score", ["--force"], path, ["wer"])
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/utt2spk").write_text("u s\n")
+    with pytest.raises(UserError, match=r"data: holds data, which plain.py does not"):
+        member("plain", [], tmp_path / "data", ["final.mdl"])
+    assert member("score", [], tmp_path / "data", ["wer"])
 
 
 def test_where_there_is_no_record(tmp_path):

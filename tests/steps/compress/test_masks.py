@@ -76,6 +76,27 @@ def test_two_of_four_by_and_by():
 
 @pytest.mark.parametrize("structure, scope", [("none", "layer"), ("none", "global"),
                                               ("2of4", "layer")])
+def test_what_is_zero_stays_zero(structure, scope):
+    """A network that was pruned before: its zeros count as pruned, however little is to go."""
+    half = WeightPruner(KERNELS, "none", "layer").masks(0.5)
+    pruned = {name: kernel * mask for (name, kernel), mask in zip(KERNELS.items(), half,
+                                                                  strict=True)}
+    pruner = WeightPruner(pruned, structure, scope)
+    grown = WeightPruner(KERNELS, structure, scope)
+    for least in (0, 0.1, 0.4):
+        for mask, other in zip(pruner.masks(least), half, strict=True):
+            assert not (mask > other).any()
+        assert share(grown.masks(least)) < 0.45
+    if structure == "none":
+        assert share(pruner.masks(0.2)) == pytest.approx(0.5, abs=0.01)
+        assert share(pruner.masks(0.8)) == pytest.approx(0.8, abs=0.01)
+    pruner.variables = list(KERNELS.values())        # as if they had grown again
+    assert all((mask[other == 0] == 0).all()
+               for mask, other in zip(pruner.masks(0.1), half, strict=True))
+
+
+@pytest.mark.parametrize("structure, scope", [("none", "layer"), ("none", "global"),
+                                              ("2of4", "layer")])
 def test_masks_only_close(structure, scope):
     before = WeightPruner(KERNELS, structure, scope).masks(0.3)
     changed = {name: mask * RNG.normal(size=mask.shape)

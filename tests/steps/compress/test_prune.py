@@ -79,6 +79,15 @@ def test_zeros_in_the_file(speech, mono_ali, source, tmp_path, capsys):
     assert "up to date" in capsys.readouterr().err
     assert (out / "final.keras").stat().st_mtime_ns == before
 
+    # Once more: what is 0 stays 0, and of less there is nothing to do.
+    with pytest.raises(UserError, match=r"--sparsity: 0.5 of any layer .* what is 0 already"):
+        run(speech, mono_ali, out, tmp_path / "less", "--sparsity", "0.5")
+    assert run(speech, mono_ali, out, tmp_path / "more", "--sparsity", "0.75", "--num-epochs",
+               "1") == 0
+    for name, kernel in kernels(tmp_path / "more").items():
+        assert (kernel[written[name] == 0] == 0).all()
+        assert (kernel == 0).sum() == round(0.75 * kernel.size)
+
 
 def test_neurons(speech, mono_ali, tmp_path):
     """Of the architecture with most kinds of layers; the others: test_structure.py."""

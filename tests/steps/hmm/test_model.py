@@ -98,3 +98,25 @@ def test_arrays_that_do_not_go_together_are_one_line(path, name, value):
         np.savez(out, **{**arrays, name: value})
     with pytest.raises(UserError, match=r"final.mdl: is (damaged|not a)"):
         read_transitions(path)
+
+
+@pytest.mark.parametrize(("name", "change", "said"), [
+    ("means", lambda a: None, "damaged .*means"),
+    ("means", lambda a: a[:-1], "damaged .*Gaussians, means of"),
+    ("means", lambda a: np.full_like(a, np.nan), "damaged .*no numbers"),
+    ("vars", lambda a: a[:, :-1], "damaged .*variances of"),
+    ("vars", lambda a: 0 * a, "damaged .*or below 0"),
+    ("weights", lambda a: a[:0], "damaged .*not every pdf"),
+    ("weights", lambda a: -a, "damaged .*or below 0"),
+    ("offsets", lambda a: a[:-1], "damaged .*not every pdf"),
+    ("offsets", lambda a: 0 * a, "damaged .*not every pdf"),
+    ("offsets", lambda a: a[[0, -1]], "damaged .*mixtures of 1 pdfs")])
+def test_mixtures_that_are_none_are_one_line(path, name, change, said):
+    with np.load(path) as file:
+        arrays = dict(file)
+    changed = change(arrays.pop(name))
+    with path.open("wb") as out:
+        np.savez(out, **arrays, **({} if changed is None else {name: changed}))
+    with pytest.raises(UserError, match=rf"final.mdl: is {said}"):
+        read_model(path)
+    assert read_transitions(path).num_pdfs

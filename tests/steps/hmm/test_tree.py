@@ -61,7 +61,19 @@ def test_write_and_read(tmp_path):
         "key": 0, "yes_set": [0, 1], "yes": 5, "no": 6}
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"context_width": 3}'])
+def json_tree(*nodes, width=3, central=1):
+    return json.dumps({"context_width": width, "central_position": central, "nodes": nodes})
+
+
+@pytest.mark.parametrize("text", [
+    "", "{", "[]", '{"context_width": 3}', json_tree(), json_tree(5), json_tree({"pdf": -1}),
+    json_tree({"pdf": "x"}), json_tree({"pdf": 0}, width=0), json_tree({"pdf": 0}, central=3),
+    json_tree({"key": 0, "table": {"1": 0}}, {"pdf": 0}),
+    json_tree({"key": 0, "table": {"1": 2}}, {"pdf": 0}),
+    json_tree({"key": 3, "table": {"1": 1}}, {"pdf": 0}),
+    json_tree({"key": 0, "table": [1]}, {"pdf": 0}),
+    json_tree({"key": 0, "yes_set": [-1], "yes": 1, "no": 1}, {"pdf": 0}),
+    json_tree({"key": 0, "yes_set": [1], "yes": 1, "no": 7}, {"pdf": 0})])
 def test_what_is_not_a_tree_is_named(tmp_path, text):
     (tmp_path / "tree").write_text(text)
     with pytest.raises(UserError, match="tree: not a tree"):
