@@ -75,7 +75,7 @@ def test_speechocean762_recipe_on_a_tiny_corpus(server, tiny, tmp_path):
     table = results(tmp_path / "exp/results")
     assert list(table) == ["mono", "tri1", "tri2b", "tri3b", "nnet/tdnnf/0",
                            "nnet/tdnnf_mmi/0", "nnet/mix/0", "nnet/student/0",
-                           "nnet/student_mmi/0", "together"]
+                           "nnet/student_mmi/0", "nnet/mix_student/0", "together"]
     assert all(wer < 40 for wer, _ in table.values()), table
     scoring = tmp_path / "exp/tri3b/decode_test/scoring"
     assert "agegroup child, 5 utterances" in (scoring / "by_agegroup").read_text()

@@ -11,7 +11,8 @@
 #   ./run.sh --stage 8 --networks "dnn cnn rnn gru lstm blstm tdnn tdnnf" --seeds "0 1 2"
 #                                              every architecture from three seeds
 #   ./run.sh --stage 8 --mixed "tdnn_mmi tdnnf_mmi cnn_mmi blstm_mmi" --student true
-#                                              four networks as one, and one that they teach
+#                                              four networks as one, one that they teach, and all
+#                                              five as one
 #
 # There is no development set. So that the LM weight, the insertion penalty and the size of the
 # systems are not chosen on the test set, stage 11 trains the same systems once more without twelve
@@ -29,7 +30,8 @@ nj=2               # jobs in parallel
 hold_out=12        # training speakers to hold out in stage 11, 0 for none
 networks="tdnnf tdnnf_mmi"   # to train, see steps/nnet/architectures.py; _mmi: then by sequences
 mixed=""           # of these, or more, some to decode as one as well, exp/nnet/mix/<seed>
-student=false      # whether what is mixed teaches one more network, exp/nnet/student
+student=false      # whether what is mixed teaches one more network, exp/nnet/student, and is mixed
+                   # with it, exp/nnet/mix_student
 seeds=0            # each from these seeds; with the speakers held out, from the first one
 data=data          # where train/ and test/, lang and LM are
 dict=""            # where the lexicon is; none: <data>/dict
@@ -50,7 +52,7 @@ if [[ $student == true ]]; then
     echo "run.sh: --student true: --mixed does not name the networks that teach it" >&2
     exit 1
   fi
-  decoded+=" student student_mmi"
+  decoded+=" student student_mmi mix_student"
 fi
 
 # Copies of the training set at other speeds, aligned, and what networks hear of them: tri3b's
@@ -165,17 +167,15 @@ if begin 9 "networks on the alignments of tri3b"; then
     parts=()
     for network in $mixed; do parts+=("$exp/nnet/$network/$seed"); done
     steps/transfer/mix.py --form loglinear "${parts[@]}" "$exp/nnet/mix/$seed"
-  done
-  # Seeds of the student have the same teacher.
-  if [[ $student == true ]]; then
-    for seed in $seeds; do
+    if [[ $student == true ]]; then
       steps/compress/distill.py --config "$conf/student.conf" --seed "$seed" \
-        "$exp/nnet/mix/${seeds%% *}" "$data/joined5/train" "$exp/tri3b_sp5_ali" \
-        "$exp/nnet/student/$seed"
+        "$exp/nnet/mix/$seed" "$data/joined5/train" "$exp/tri3b_sp5_ali" "$exp/nnet/student/$seed"
       steps/nnet/train_mmi.py --config "$conf/mmi.conf" --seed "$seed" "$data/joined/train" \
         "$exp/tri3b_sp_ali" "$exp/nnet/student/$seed" "$exp/nnet/student_mmi/$seed"
-    done
-  fi
+      steps/transfer/mix.py --form loglinear "${parts[@]}" "$exp/nnet/student_mmi/$seed" \
+        "$exp/nnet/mix_student/$seed"
+    fi
+  done
 fi
 
 if begin 10 "decoding with the networks"; then
@@ -220,7 +220,7 @@ if begin 12 "word error rates"; then
       group+="${group:+,}$decode"
     done
     table+=("$network=$group")
-    if [[ $network != mix ]]; then together+=("${group%%,*}"); fi
+    if [[ $network != mix* ]]; then together+=("${group%%,*}"); fi
   done
   # GMMs and networks err in other ways: what tri3b and the first seed's networks hear together.
   if [[ -n $networks ]]; then
