@@ -21,9 +21,10 @@ def main(argv=None):
     step.add("adapter", help="adapter.npz, or its directory")
     step.add("dir", help="network directory to make")
     args = step.parse(argv)
-    check_apart(args.dir, args.source)
-    source, path = Source(args.source), Path(args.adapter)
+    path = Path(args.adapter)
     path = path / "adapter.npz" if path.is_dir() else path
+    check_apart(args.dir, args.source, path.parent)
+    source = Source(args.source)
     if step.up_to_date(args.dir, [*source.files, path]):
         return 0
     from steps.nnet.network import save_model

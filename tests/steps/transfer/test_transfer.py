@@ -227,6 +227,9 @@ def test_a_source_is_not_written_over(speech, mono_ali, source):
         run(speech, mono_ali, source, source, "--num-epochs", "0", "--new-layers", "num=1")
     with pytest.raises(UserError, match="nn: is both source and destination"):
         apply_adapter.main([source, source, source])
+    for adapter in (mono_ali, mono_ali / "adapter.npz"):
+        with pytest.raises(UserError, match="mono_ali: is both source and destination"):
+            apply_adapter.main([source, adapter, mono_ali])
     with pytest.raises(UserError, match="nn: is both source and destination"):
         mix.main([source, source, source])
     assert not (source / "initial").exists()
