@@ -37,7 +37,7 @@ def main(argv=None):
     step = Step(__file__, __doc__)
     target.add_options(step)
     args = step.parse(argv)
-    check_apart(args.dir, args.source, args.alidir)
+    check_apart(args.dir, args.source, args.alidir, *filter(None, [args.scratch]))
     if step.up_to_date(args.dir, target.inputs_of(args)):
         return 0
     started, out_dir, options = time.time(), Path(args.dir), target.checked_options(args)

@@ -235,6 +235,11 @@ def test_a_source_is_not_written_over(speech, mono_ali, source):
     assert not (source / "initial").exists()
 
 
+def test_a_network_that_it_is_compared_with_is_not_written_over(speech, mono_ali, source, tmp_path):
+    with pytest.raises(UserError, match="scratch: is both source and destination"):
+        run(speech, mono_ali, source, tmp_path / "scratch", "--scratch", tmp_path / "scratch")
+
+
 @pytest.mark.parametrize("arch", ["lstm", "dnn"])
 def test_batch_norms_that_are_not_there_are_told(arch, speech, mono_ali, tmp_path, capsys):
     source = make_source(tmp_path / "source", speech.train, mono_ali, arch)
