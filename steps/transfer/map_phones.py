@@ -99,7 +99,7 @@ def check(args):
 
 def side_of(directory, kind, table, lang="", voice=""):
     """A model directory's phones, their sounds, its tree."""
-    from steps.hmm.model import read_transitions
+    from steps.hmm.model import check_phones, read_transitions
     from steps.hmm.tree import Tree
     from steps.transfer import ipa
     from steps.transfer.pdf_map import Side
@@ -110,6 +110,7 @@ def side_of(directory, kind, table, lang="", voice=""):
     silences, letters = None, None
     if lang:
         lang = LangDir(lang)
+        check_phones(directory, lang)
         silences = {s: ipa.not_speech(lang.phone(p)) or ipa.NOISE for p, s in
                     ((p, lang.phone_symbols[p]) for p in lang.silence_phones)}
         silences[lang.phone_symbols[lang.optional_silence]] = ipa.SILENCE

@@ -111,6 +111,8 @@ def test_bad_input_is_named_and_leaves_nothing(models, tmp_path):
         map_phones.main(["--alidir", source, source, target, tmp_path / "map"])
     with pytest.raises(UserError, match=r"nowhere/tree: no such file .*align first"):
         map_phones.main(["--alidir", tmp_path / "nowhere", source, target, tmp_path / "map"])
+    with pytest.raises(UserError, match=r"lang/phones\.txt: AA_B is 11, in .* not there"):
+        map_phones.main(["--lang", source.parent / "lang", source, target, tmp_path / "map"])
     with pytest.raises(UserError, match="x/tree: no such file"):
         (tmp_path / "x").mkdir()
         shutil.copy(source / "phones.txt", tmp_path / "x")
