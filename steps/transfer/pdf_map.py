@@ -155,14 +155,17 @@ def class_shares(num_target, num_source):
 
 def seen_windows(directory, transitions):
     """Windows of phones, pdf classes and frames of an alignment directory, as map_pdfs() takes."""
-    from steps.hmm.ali import each_ali, frame_windows
+    from steps.hmm.ali import check_path, each_ali, frame_windows
 
     found, frames, waiting = np.zeros((0, 4), np.int32), np.zeros(0), []
-    for number, (_, tids) in enumerate(each_ali(directory), 1):
+    for number, (utt, tids) in enumerate(each_ali(directory), 1):
+        check_path(directory, utt, tids, transitions)
         waiting.append(np.column_stack(frame_windows(tids, transitions)))
         if number % MERGE_AFTER == 0:
             found, frames, waiting = *_merged(found, frames, waiting), []
     found, frames = _merged(found, frames, waiting)
+    if not len(found):
+        raise UserError(directory, "has no frame that is aligned", "align anew")
     return found[:, :3], found[:, 3], frames
 
 

@@ -1,5 +1,6 @@
 """From a little English of four phones to a little language of letters."""
 
+import gzip
 import shutil
 
 import numpy as np
@@ -117,4 +118,16 @@ def test_bad_input_is_named_and_leaves_nothing(models, tmp_path):
         (tmp_path / "x").mkdir()
         shutil.copy(source / "phones.txt", tmp_path / "x")
         map_phones.main([tmp_path / "x", target, tmp_path / "map"])
+    assert not (tmp_path / "map").exists()
+
+
+@pytest.mark.parametrize("alignments, said", [
+    ("", "ali: has no frame that is aligned"), ("u \n", "ali: has no frame that is aligned"),
+    ("u 1 2 9999\n", "u is no path through"), ("u 1 1\n", "u is no path through")])
+def test_alignments_that_tell_of_no_contexts(models, tmp_path, alignments, said):
+    source, target, _ = models
+    shutil.copytree(target, tmp_path / "ali")
+    (tmp_path / "ali/ali.1.gz").write_bytes(gzip.compress(alignments.encode()))
+    with pytest.raises(UserError, match=said):
+        map_phones.main(["--alidir", tmp_path / "ali", source, target, tmp_path / "map"])
     assert not (tmp_path / "map").exists()

@@ -161,6 +161,7 @@ def test_seen_windows_counts_frames(monkeypatch):
     first = np.array([[0, 1, 2], [0, 1, 2], [1, 2, 0]]), np.array([0, 1, 0])
     frames = {1: first, 2: (first[0][:1], first[1][:1])}
     monkeypatch.setattr(ali, "each_ali", lambda d: [("u", 1), ("v", 2)])
+    monkeypatch.setattr(ali, "check_path", lambda *_: None)
     monkeypatch.setattr(ali, "frame_windows", lambda tids, transitions: frames[tids])
     for merge_after in (1, 1000):
         monkeypatch.setattr(pdf_map, "MERGE_AFTER", merge_after)
