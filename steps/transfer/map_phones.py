@@ -129,6 +129,10 @@ def side_of(directory, kind, table, lang="", voice=""):
         log(f"{path}: guessed from the spelling: "
             + ", ".join(f"{base} [{sound}]" for base, sound in guessed.items()))
     transitions = read_transitions(Path(directory) / "final.mdl")
+    other = [p for p in phones if ids[p] not in transitions.topo.entries]
+    if other:
+        raise UserError(path, f"has {other[0]}, final.mdl beside it has not",
+                        "the two are of different models; train again")
     pdfs = Side(Tree.read(Path(directory) / "tree"),
                 {ids[p]: transitions.topo.num_pdf_classes(ids[p]) for p in phones},
                 {ids[p]: split[p][1] for p in phones})

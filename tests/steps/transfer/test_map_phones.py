@@ -131,3 +131,12 @@ def test_alignments_that_tell_of_no_contexts(models, tmp_path, alignments, said)
     with pytest.raises(UserError, match=said):
         map_phones.main(["--alidir", tmp_path / "ali", source, target, tmp_path / "map"])
     assert not (tmp_path / "map").exists()
+
+
+def test_phones_that_the_model_does_not_have(models, tmp_path):
+    source, target, _ = models
+    shutil.copytree(target, tmp_path / "other")
+    with (tmp_path / "other/phones.txt").open("a") as file:
+        file.write("e 77\n")
+    with pytest.raises(UserError, match=r"other/phones\.txt: has e, final\.mdl beside it has not"):
+        map_phones.main([source, tmp_path / "other", tmp_path / "map"])
