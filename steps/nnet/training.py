@@ -15,6 +15,7 @@ from utils.step import UserError, log, positive
 DATA_FILES = ("feats.scp", "cmvn.scp", "utt2spk", "utt2uniq", "feats.json")
 HELD_OUT = "held_out"     # of a network directory
 ALI_FILES = ("final.mdl", "tree", "phones.txt", "num_jobs")
+SHARES = ("dropout", "batchnorm_momentum")     # sizes: with 1 nothing passes, or is followed
 
 
 def add_options(step):
@@ -153,6 +154,9 @@ def parse_sizes(arch, text):
         except ValueError:
             raise UserError("--sizes", f"{name} cannot be {value!r}",
                             f"such as {shown(sizes[name])}") from None
+    for name in SHARES:
+        if sizes.get(name, 0) >= 1:
+            raise UserError("--sizes", f"{name} is {sizes[name]:g}, expected a share below 1")
     if sizes["subsampling"] < 1:
         raise UserError("--sizes", "subsampling cannot be 0", "1 for an output every frame")
     return sizes
