@@ -99,9 +99,9 @@ def named_pair(text):
     """("en", ("data/en/train", "exp/en/tri3b")) of "en=data/en/train,exp/en/tri3b"."""
     name, equals, pair = text.partition("=")
     parts = pair.split(",")
-    if not (equals and re.fullmatch(r"[\w-]+", name) and len(parts) == 2 and all(parts)):
+    if not (equals and re.fullmatch(r"[A-Za-z0-9_-]+", name) and len(parts) == 2 and all(parts)):
         raise UserError(text, "is no language",
-                        "expected NAME=DATA,ALIDIR, the name of letters, digits, - and _")
+                        "expected NAME=DATA,ALIDIR, the name of a to z, digits, - and _")
     if name in RESERVED:
         raise UserError(text, f"{name} is a directory of training itself", "take another name")
     return name, tuple(parts)

@@ -95,7 +95,7 @@ def test_temperature_brings_shares_together():
 def test_languages_on_the_command_line():
     assert named_pair("fr-CA=data/x,exp/y") == ("fr-CA", ("data/x", "exp/y"))
     for text in ("fr", "fr=", "fr=data", "=data,exp", "a/b=data,exp", "fr=data,", "fr=a,b,c",
-                 "..=a,b"):
+                 "..=a,b", "français=a,b"):
         with pytest.raises(UserError, match=r"is no language .*NAME=DATA,ALIDIR"):
             named_pair(text)
     with pytest.raises(UserError, match="checkpoints is a directory of training itself"):
