@@ -25,7 +25,11 @@ PDF_CLASS = -1   # as in Kaldi; also the last column where a window is followed 
 
 def same_tree(directory, other):
     """Whether the pdfs of two model, alignment or network directories are the same."""
-    return (Path(directory) / "tree").read_bytes() == (Path(other) / "tree").read_bytes()
+    trees = Path(directory) / "tree", Path(other) / "tree"
+    for tree in trees:
+        if not tree.is_file():
+            raise UserError(tree, "no such file", "train or align again")
+    return trees[0].read_bytes() == trees[1].read_bytes()
 
 
 def check_same_tree(directory, other, align, otherwise):

@@ -45,9 +45,11 @@ def main(argv=None):
     if not 0 < args.temperature < np.inf:
         raise UserError("--temperature", f"is {args.temperature:g}", "expected more than 0")
     config, _, pipeline = check_network(args.network, DataDir(args.data))
-    num_jobs = step.num_jobs(len(pipeline.utts))
+    num_jobs, tree = step.num_jobs(len(pipeline.utts)), Path(args.network) / "tree"
+    if not tree.is_file():
+        raise UserError(tree, "no such file", "train the network again")
     with step.output(args.dir) as out:
-        shutil.copyfile(Path(args.network) / "tree", out / "tree")
+        shutil.copyfile(tree, out / "tree")
         step.run_jobs(num_jobs, Path(args.dir) / "log", out)
         index = collect(out, num_jobs)
         (out / "post.json").write_text(json.dumps({

@@ -78,8 +78,12 @@ def test_bad_input_names_the_file(speech, network, tmp_path):
     (tmp_path / "network/priors").unlink()
     with pytest.raises(UserError, match=r"network/priors: no such file"):
         compute_posteriors.main([speech.test, tmp_path / "network", tmp_path / "post"])
-    assert not (tmp_path / "post").exists()
     shutil.copyfile(network / "priors", tmp_path / "network/priors")
+    (tmp_path / "network/tree").unlink()
+    with pytest.raises(UserError, match=r"network/tree: no such file"):
+        compute_posteriors.main([speech.test, tmp_path / "network", tmp_path / "post"])
+    assert not (tmp_path / "post").exists()
+    shutil.copyfile(network / "tree", tmp_path / "network/tree")
     (tmp_path / "network/final.keras").write_bytes(b"PK and no more")
     with pytest.raises(SystemExit):
         compute_posteriors.main(["--nj", "1", speech.test, tmp_path / "network", tmp_path / "post"])

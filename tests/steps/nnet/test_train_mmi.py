@@ -86,6 +86,10 @@ def test_alignments_of_another_tree(speech, mono_ali, network, tmp_path):
     with pytest.raises(UserError, match=r"other/tree: is not the tree of .*align with that"):
         run(speech, other, network, tmp_path / "mmi")
     assert not (tmp_path / "mmi/final.keras").exists()
+    shutil.copytree(network, tmp_path / "network")
+    (tmp_path / "network/tree").unlink()
+    with pytest.raises(UserError, match=r"network/tree: no such file"):
+        run(speech, mono_ali, tmp_path / "network", tmp_path / "mmi")
 
 
 def test_no_network_and_no_backoff(speech, mono_ali, network, tmp_path):
