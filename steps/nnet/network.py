@@ -10,6 +10,7 @@ import json
 import re
 import zipfile
 from collections import Counter
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,9 @@ def config_to_train(config):
     """config.json of a network that is trained further: its numbers will be on no grid any more, as
     those that steps/compress/quantize_aware.py makes are.
     """
-    return {name: value for name, value in config.items() if name != "quantized"}
+    config = copy(config)      # a JsonObject still, that names what it lacks
+    config.pop("quantized", None)
+    return config
 
 
 def is_network(directory):

@@ -4,6 +4,7 @@ import pytest
 
 from steps.nnet.jobs import read_front_end
 from steps.nnet.network import (
+    config_to_train,
     load_model,
     read_config,
     read_network,
@@ -12,6 +13,7 @@ from steps.nnet.network import (
     write_network,
     write_priors,
 )
+from utils.json_file import read_json
 from utils.step import UserError
 
 keras = pytest.importorskip("steps.nnet.tf").keras
@@ -75,6 +77,14 @@ def test_a_damaged_config_is_named(tmp_path, text, message):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(UserError, match=f"config.json: .*{message}"):
         read_config(tmp_path)
+
+
+def test_what_a_config_lacks_is_named_where_training_goes_on(tmp_path):
+    (tmp_path / "config.json").write_text('{"arch": "tdnn", "quantized": 8}')
+    config = config_to_train(read_json(tmp_path / "config.json"))
+    assert config == {"arch": "tdnn"}
+    with pytest.raises(UserError, match=r"config\.json: is damaged, it has no num_params"):
+        config["num_params"]
 
 
 CONFIG = {"feat_dim": 5, "num_pdfs": 4, "subsampling": 3, "left_context": 12, "right_context": 12}
