@@ -25,7 +25,7 @@ _SAME = {"g": "ɡ", "ᵻ": "ɨ", "ᵿ": "ʊ", ":": "ː", "ɫ": "l", "ʦ": "ts",
          "ʣ": "dz", "ʧ": "tʃ", "ʤ": "dʒ", "ʨ": "tɕ", "ʥ": "dʑ", "ƈ": "c",
          "ʱ": "\u0324", "\u030a": "\u0325", "\u030d": "\u0329"}
 _PRENASAL = {"ᵐ": "m", "ᶬ": "ɱ", "ⁿ": "n", "ᶯ": "ɳ", "ᶮ": "ɲ", "ᵑ": "ŋ", "ᶰ": "ɴ"}
-_RETROFLEX = {"tʂ": "ʈʂ", "dʐ": "ɖʐ"}
+_RETROFLEX = {"tʂ": "ʈʂ", "dʐ": "ɖʐ", "ə˞": "ɚ", "ɜ˞": "ɝ"}
 _EJECTIVE = re.compile("(?<=[ptʈckqsʃʂɕɬxχfθ])['’]")
 _AFFRICATES = re.compile("(?<=[ptdbkɡcɟʈɖ])(?=[ʃʒszɕʑʂʐfvɸβxɣçʝɬɮθðbp])")
 _PAIRS = {"tʃ", "dʒ", "ts", "dz", "tɕ", "dʑ", "ʈʂ", "ɖʐ", "pf", "bv", "kx", "tɬ", "dɮ", "cç", "ɟʝ",
@@ -167,7 +167,7 @@ def clean(ipa):
     tone = "".join(_TONES.findall(ipa))
     ipa = _PRENASAL.get(ipa[:1], ipa[:1]) + ipa[1:]
     ipa = "".join(_SAME.get(c, c) for c in _TONES.sub("", ipa))
-    ipa = re.sub("tʂ|dʐ", lambda m: _RETROFLEX[m[0]], ipa)
+    ipa = re.sub("tʂ|dʐ|[əɜ]˞", lambda m: _RETROFLEX[m[0]], ipa)
     ipa = unicodedata.normalize("NFC", ipa)     # as _PAIRS are
     ipa = _AFFRICATES.sub(
         lambda m: "͡" if ipa[m.start() - 1:m.start() + 1] in _PAIRS else "", ipa)

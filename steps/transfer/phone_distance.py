@@ -56,7 +56,8 @@ def segments(ipa):
         if letter in VOWELS:
             height, place, rounding = VOWELS[letter]
             values.update(hi=height, lo=-height, back=place, round=rounding, lab=-1, delrel=-1,
-                          nas=values["nas"] / 2, rhotic=0 if next(coloured) else -1)
+                          nas=values["nas"] / 2,
+                          rhotic=0 if next(coloured) or "˞" in segment else -1)
         vectors.append([values[name] for name in WEIGHTS])
     return np.array(vectors, float).reshape(-1, len(WEIGHTS))
 

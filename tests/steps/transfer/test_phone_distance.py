@@ -30,6 +30,11 @@ def test_as_a_phonetician_would_say(sound, near, farther):
     assert ipa_distance(sound, near) < ipa_distance(sound, farther)
 
 
+def test_vowels_with_a_hook_are_r_coloured():
+    assert ipa_distance("ɑ˞", "ɹ") < ipa_distance("ɑ", "ɹ")
+    assert ipa_distance("ə˞", "ɚ") < ipa_distance("ə˞", "ə")
+
+
 def test_tone_is_a_weak_feature():
     low, high, other = Sound("a"), Sound("a", "\u0301"), Sound("ɐ")
     assert 0 < distance(low, high) < distance(low, other)
