@@ -119,10 +119,11 @@ def parse_new_layers(text):
     sizes = {"hidden_dim": 256, "num": 1} if text else {}
     for item in text.split():
         name, _, value = item.partition("=")
-        if name not in sizes or not value.isdigit() or not int(value):
+        number = int(value) if value.isascii() and value.isdigit() else 0
+        if name not in sizes or not number:
             raise UserError(f"--new-layers {item}", "is no size of new layers",
                             "such as 'hidden_dim=256 num=1'")
-        sizes[name] = int(value)
+        sizes[name] = number
     return sizes
 
 

@@ -79,7 +79,7 @@ def test_layers_thaw_from_the_top_and_frozen_ones_never():
 def test_new_layers():
     assert parse_new_layers("") == {}
     assert parse_new_layers("num=2") == {"hidden_dim": 256, "num": 2}
-    for wrong in ("num=0", "dim=3", "num"):
+    for wrong in ("num=0", "dim=3", "num", "num=²"):
         with pytest.raises(UserError, match="is no size of new layers"):
             parse_new_layers(wrong)
 
