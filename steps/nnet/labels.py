@@ -93,9 +93,8 @@ def write_labels(prefix, data, ali_dirs, transitions, lengths):
     own, index, wrong = set(), {}, {}
     path = Path(f"{prefix}.npy")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with temporary.open("wb") as file:
+        with _opened(temporary) as file:
             _write_header(file, int(starts[-1]))
             for utt, tids in (pair for ali_dir in ali_dirs for pair in each_ali(ali_dir)):
                 targets = [copy for copy in copies.get(utt, ()) if copy not in own]
@@ -204,6 +203,15 @@ def _pdfs(utt, tids, transitions):
                         f"and there are 1 to {transitions.num_tids}",
                         "it is of another model; align anew")
     return transitions.tid2pdf[tids]
+
+
+def _opened(path):
+    """A file to write, in a directory that is made; UserError where it cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb")
+    except OSError as error:
+        raise UserError(path.parent, f"cannot be written to, {error.strerror.lower()}") from None
 
 
 def _write_header(file, count):

@@ -134,6 +134,13 @@ def test_alignments_of_another_model(tmp_path, tids):
         write_labels(tmp_path / "labels", data, [ali], TRANSITIONS, {"s-a": 2})
 
 
+def test_where_nothing_can_be_written(tmp_path):
+    data = make_data(tmp_path / "data", {"s-a": "s"})
+    ali = make_ali(tmp_path / "ali", {"s-a": [1, 2]})
+    with pytest.raises(UserError, match="/proc/none: cannot be written to, no such file"):
+        write_labels("/proc/none/labels", data, [ali], TRANSITIONS, {"s-a": 2})
+
+
 def test_alignments_of_two_trees(mono_ali, tmp_path):
     model = read_transitions(mono_ali / "final.mdl")
     for name, tuples in [("same", model.tuples), ("other", model.tuples[:-3])]:
