@@ -19,12 +19,12 @@ SPREAD = 4.0       # how sharply a letter's phonemes are first looked for at its
 def letter_sounds(words, espeak):
     """{letter: IPA of the phonemes it most often stands for} of the words that eSpeak can say.
 
-    words   strings, of which the first MAX_WORDS are used; letters whose sound is not clear from
-            them are left out
+    words   strings, of which MAX_WORDS at most are used, here and there, as they may be sorted;
+            letters whose sound is not clear from them are left out
     espeak  anything whose phonemes(word) is a list of IPA symbols
     """
     pairs = []
-    for word in words[:MAX_WORDS]:
+    for word in words[::max(1, math.ceil(len(words) / MAX_WORDS))]:
         letters, _ = graphemes(word)
         phonemes = [p.strip("ˈˌ") for p in espeak.phonemes(word.lower())]
         if letters and phonemes:

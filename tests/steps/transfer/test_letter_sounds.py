@@ -21,6 +21,21 @@ def test_rules_are_learnt():
     assert "w" not in sounds
 
 
+def test_words_from_all_over_a_sorted_list():
+    asked = []
+
+    class Heard(Rules):
+        def phonemes(self, word):
+            asked.append(word)
+            return super().phonemes(word)
+
+    words = sorted(80 * [f"{a}{b}{c}{d}" for a in "abct" for b in "aoi" for c in "tjnm"
+                         for d in "aoiu"])
+    sounds = letter_sounds(words, Heard())
+    assert 1500 <= len(asked) <= 3000 and {word[0] for word in asked} == set("abct")
+    assert sounds["t"] == "t" and sounds["c"] == "k"
+
+
 def test_french():
     words = FRENCH.split()
     sounds = letter_sounds(words, Espeak("fr"))
