@@ -31,6 +31,7 @@ MAX_BROKEN = 0.05       # share of utterances that may be skipped
 MAX_OVERSHOOT = 0.5     # s that a segment may end after its recording, as in extract-segments
 LOUDEST = 1e12          # full scale is 1, or 2 ** 31 where whole numbers were written as floats
 MIN_RATE = 1000         # Hz, below which a header tells no truth
+MAX_FRAMES = 1 << 32    # beyond which it does not know the length, as FLAC's written to a pipe
 _SHORT = re.compile(r"^\s*data : (\d+) \(should be (\d+)\)", re.MULTILINE)
 _NO_SIZE = b"data\xff\xff\xff\xff"
 _STREAM = 0x7FFFF000    # sizes from here on say that a pipe's writer did not know the length
@@ -284,7 +285,36 @@ def open_sound(source, name=None):
         raise _broken(name, f"its header says {file.samplerate} Hz, which holds no speech")
     if file.format == "OGG" and not isinstance(source, io.BytesIO) and _ogg_ends_early(source):
         raise _broken(name, "truncated, the Ogg stream has no last page")
-    return file
+    if file.seekable() and file.frames <= MAX_FRAMES:
+        return file
+    file.close()
+    return _decoded(source, name)
+
+
+class _Stream(soundfile.SoundFile):
+    """Read from its beginning to its end, without the seeking that fails where the end is unknown.
+    """
+
+    def seekable(self):
+        return False
+
+
+def _decoded(source, name, block=1 << 20):
+    """A soundfile.SoundFile in memory, of a file that does not tell its length or cannot seek."""
+    if isinstance(source, io.BytesIO):
+        source.seek(0)
+    copy = io.BytesIO()
+    with _Stream(source) as file, soundfile.SoundFile(
+            copy, "w", file.samplerate, file.channels, "FLOAT", format="W64") as target:
+        try:
+            while len(samples := file.read(block, dtype="float32", always_2d=True)):
+                target.write(samples)
+        except soundfile.LibsndfileError as error:
+            raise _broken(name, f"cannot be decoded, {_reason(error)}") from None
+        if not target.frames:
+            raise _broken(name, "has no samples")
+    copy.seek(0)
+    return soundfile.SoundFile(copy)
 
 
 def _why(name, source, error=None):

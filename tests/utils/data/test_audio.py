@@ -12,6 +12,7 @@ from utils.data.audio import (
     cut,
     for_each_utt,
     read_audio,
+    read_part,
 )
 from utils.data.datadir import DataDir
 from utils.data.filters import add_filter, split_filters
@@ -122,6 +123,31 @@ def filtered(command):
     done = subprocess.run(["bash", "-c", command.rstrip("|")], cwd=ROOT, env=env,
                           capture_output=True, check=True)
     return done.stdout
+
+
+def test_a_flac_that_does_not_tell_its_length(tmp_path):
+    whole = tone(tmp_path / "whole.flac")
+    data = bytearray((tmp_path / "whole.flac").read_bytes())
+    data[21] &= 0xF0    # the lower half of this byte, and four more: the number of samples
+    data[22:26] = bytes(4)
+    path = tmp_path / "stream.flac"
+    path.write_bytes(data)
+    for name in (str(path), f"cat {path} |"):
+        assert np.array_equal(read_audio(name)[0], read_audio(whole)[0])
+        assert audio_info(name) == (16000, 16000, 1)
+    assert np.array_equal(read_part(str(path), 0.25, 0.5)[0], read_part(whole, 0.25, 0.5)[0])
+    path.write_bytes(data[:len(data) // 2])
+    with pytest.raises(AudioError, match=r"stream\.flac: cannot be decoded"):
+        read_audio(str(path))
+
+
+def test_a_format_without_seeking(tmp_path):
+    path = tone(tmp_path / "a.wav", rate=8000, subtype="GSM610")
+    samples, rate = read_audio(path)
+    assert rate == 8000 and 8000 <= len(samples) < 8640    # blocks of 320
+    assert np.argmax(np.abs(np.fft.rfft(samples[:8000]))) == 440
+    assert audio_info(path) == (len(samples), 8000, 1)
+    assert read_part(path, 0.5, 1.0)[0].shape == (8001,)
 
 
 def test_our_filters_are_computed_as_they_would_run(tmp_path):
