@@ -52,14 +52,17 @@ def lang_files(contents, entries, num_disambig, args):
 
 
 def with_phones_of(given, contents, positions):
-    """A Dict that has all phones of a given phones.txt: those it lacks are speech, of no word."""
+    """A Dict that has all phones of a given phones.txt: those it lacks are speech, of no word; or
+    silence, which alone stands without a position where these are told apart."""
     known = {phone for row in contents.silence + contents.nonsilence for phone in row}
-    more = {}
-    for symbol in read_symbols(Path(given)):
+    symbols = read_symbols(Path(given))
+    silence, speech = {}, {}
+    for symbol in symbols:
         phone = symbol[:-2] if positions and symbol.endswith(POSITIONS) else symbol
         if phone not in known and phone != "<eps>" and not phone.startswith("#"):
-            more[phone] = [phone]
-    return contents._replace(nonsilence=contents.nonsilence + list(more.values()))
+            (silence if positions and phone in symbols else speech)[phone] = [phone]
+    return contents._replace(silence=contents.silence + list(silence.values()),
+                             nonsilence=contents.nonsilence + list(speech.values()))
 
 
 def symbol_tables(files):

@@ -5,6 +5,7 @@ import pytest
 
 from steps.hmm.model import check_phones
 from tests.utils.lang.dicts import LEXICON, make_dict
+from utils.lang.lang_check import check_lang
 from utils.lang.langdir import LangDir
 from utils.lang.prepare_lang import main
 from utils.lang.word_align import align_words
@@ -218,6 +219,20 @@ def test_a_model_may_have_phones_that_no_word_has(tmp_path):
     assert text(second, "topo").count("<TopologyEntry>") == 2
     assert sorted(text(second, "phones/nonsilence.txt").split()) == \
         sorted(text(first, "phones/nonsilence.txt").split())
+
+
+def test_a_model_may_have_noises_that_no_word_has(tmp_path):
+    source = make_dict(tmp_path / "dict", lexicon=[*LEXICON, "<NOISE> NSN"])
+    (source / "silence_phones.txt").write_text("SIL\nSPN\nNSN\n")
+    main([str(source), "<UNK>", str(tmp_path / "lang")])
+    first = LangDir(tmp_path / "lang")
+    fewer = make_dict(tmp_path / "fewer")
+    main(["--phone-symbol-table", str(first.path / "phones.txt"), str(fewer), "<UNK>",
+          str(tmp_path / "lang2")])
+    second = LangDir(tmp_path / "lang2")
+    for name in ("phones/silence.txt", "phones/nonsilence.txt", "phones/sets.txt", "topo"):
+        assert text(second, name) == text(first, name)
+    assert check_lang(second.path) == []
 
 
 def test_shared_silence_phones(tmp_path):
