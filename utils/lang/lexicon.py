@@ -32,6 +32,11 @@ class Problem(NamedTuple):
     do: str = None
 
 
+def is_symbol(word):
+    """Whether it stands for no spoken word: <UNK>, [laughter], !SIL."""
+    return word == "!SIL" or (len(word) > 2 and word[0] + word[-1] in ("<>", "[]"))
+
+
 def split_fields(line):
     """Fields between spaces and tabs, and nothing else: other white space stays in its field,
     where the checks find it."""
@@ -148,7 +153,7 @@ def read_source_lexicon(path, probabilities="auto", case="keep", drop_stress=Fal
     path           `word phones` or `word probability phones`, CMUdict's variants and comments
     probabilities  "true", "false", or "auto": true if each line has one and phones after it, or if
                    one has a fraction such as 0.5
-    case           "keep", "lower" or "upper" for the words
+    case           "keep", "lower" or "upper" for the words; symbols such as <UNK> stay as they are
     drop_stress    AH0 becomes AH
     raises         UserError with file and line: no pronunciation, bad probability, bad word
     """
@@ -175,7 +180,8 @@ def read_source_lexicon(path, probabilities="auto", case="keep", drop_stress=Fal
             variants += 1
         else:
             word = fields[0]
-        word = {"lower": word.lower(), "upper": word.upper()}.get(case, word)
+        if not is_symbol(word):
+            word = {"lower": word.lower(), "upper": word.upper()}.get(case, word)
         prob = float(fields[1]) if probabilities == "true" else 1.0
         phones = fields[1 + int(probabilities == "true"):]
         if drop_stress:

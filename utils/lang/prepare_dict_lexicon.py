@@ -12,9 +12,9 @@ e.g. utils/lang/prepare_dict_lexicon.py --stress drop cmudict.dict data/train/te
 """
 
 from utils.lang.dictdir import check_symbols, write_dict
-from utils.lang.lexicon import read_source_lexicon
+from utils.lang.lexicon import is_symbol, read_source_lexicon
 from utils.lang.phone_classes import digit_stress, group_variants
-from utils.lang.wordlist import add_text_options, count_words, is_symbol, missing_lines
+from utils.lang.wordlist import add_text_options, count_words, missing_lines
 from utils.step import Step, UserError, log, write_atomic
 
 
@@ -26,7 +26,8 @@ def main(argv=None):
     step.add("--stress", choices=("keep", "drop"), default="keep",
              help="drop the digit at the end of CMUdict's vowels (default keep)")
     step.add("--case", choices=("keep", "lower", "upper"), default="keep",
-             help="change the words' case to that of the transcripts (default keep)")
+             help="change the words' case to that of the transcripts, but of symbols such as <UNK> "
+                  "(default keep)")
     step.add("--silence-phones", default="SIL SPN",
              help='silence and noises, the optional silence first, that of unknown words last '
                   '(default "SIL SPN")')

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from utils.lang.lexicon import text_lines
+from utils.lang.lexicon import is_symbol, text_lines
 from utils.step import UserError
 
 
@@ -29,11 +29,6 @@ def count_words(args):
         raise UserError((args.texts + args.plain_text)[0], "no words in it",
                         "expected `utt-id words`; or --plain-text for text without utt-ids")
     return words
-
-
-def is_symbol(word):
-    """Whether it stands for no spoken word: <UNK>, [laughter], !SIL."""
-    return word == "!SIL" or (len(word) > 2 and word[0] + word[-1] in ("<>", "[]"))
 
 
 def missing_lines(counts):

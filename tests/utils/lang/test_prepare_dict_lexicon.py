@@ -74,3 +74,10 @@ def test_no_word_in_common(tmp_path, lexicon):
     (tmp_path / "text").write_text("utt\n")
     with pytest.raises(UserError, match="text: no words in it"):
         main([str(lexicon), str(tmp_path / "text"), str(tmp_path / "dict")])
+
+
+def test_symbols_keep_their_case(tmp_path):
+    (tmp_path / "lexicon").write_text("!SIL SIL\n<UNK> SPN\n<S> SIL\n[Noise] SPN\nTO T UW\n")
+    main(["--case", "lower", str(tmp_path / "lexicon"), str(tmp_path / "dict")])
+    assert [entry.word for entry in read_dict(tmp_path / "dict").entries] == \
+        ["!SIL", "<S>", "<UNK>", "[Noise]", "to"]
