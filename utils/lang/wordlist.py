@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from utils.lang.lexicon import is_symbol, text_lines
+from utils.lang.lexicon import FORBIDDEN_WORDS, is_symbol, text_lines
 from utils.step import UserError
 
 
@@ -16,7 +16,7 @@ def add_text_options(step, nargs):
 def count_words(args):
     """{word: count} over args.texts and args.plain_text; both may be empty lists.
 
-    Words are what stands between spaces and tabs. Symbols such as <UNK> and !SIL are left out:
+    Words are what stands between spaces and tabs. Symbols such as <UNK>, !SIL and #0 are left out:
     prepare_lang.py and the dict directory have their own.
     """
     counts = Counter()
@@ -24,7 +24,8 @@ def count_words(args):
         for path in paths:
             for _, fields in text_lines(path):
                 counts.update(fields[first:])
-    words = {word: n for word, n in sorted(counts.items()) if not is_symbol(word)}
+    words = {word: n for word, n in sorted(counts.items())
+             if not is_symbol(word) and word not in FORBIDDEN_WORDS}
     if not words and (args.texts or args.plain_text):
         raise UserError((args.texts + args.plain_text)[0], "no words in it",
                         "expected `utt-id words`; or --plain-text for text without utt-ids")

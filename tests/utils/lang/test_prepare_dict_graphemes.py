@@ -84,3 +84,10 @@ def test_bad_texts_leave_no_output(tmp_path, data, match):
     assert not (tmp_path / "dict").exists()
     with pytest.raises(UserError, match="no text given"):
         main([str(tmp_path / "dict")])
+
+
+def test_a_symbol_of_the_grammar_is_no_word(tmp_path):
+    (tmp_path / "text").write_text("u1 room #0 #1\n")
+    main(["--keep", "01", str(tmp_path / "text"), str(tmp_path / "dict")])
+    assert [entry.word for entry in read_dict(tmp_path / "dict").entries] == \
+        ["!SIL", "#1", "<UNK>", "room"]
