@@ -87,3 +87,12 @@ def test_a_missing_file_is_told_once(lang, capsys):
     with pytest.raises(SystemExit):
         main([str(lang)])
     assert capsys.readouterr().err.count("align_lexicon.int: no such file") == 1
+
+
+def test_a_word_of_subwords_that_the_table_lacks(lang, capsys):
+    (lang / "bpe.model").touch()
+    with (lang / "phones/align_lexicon.int").open("a") as file:
+        file.write("99 99 1\n")
+    with pytest.raises(UserError, match="2 problems"):
+        main([str(lang)])
+    assert "align_lexicon.int: word 99 or its phones (1,) are not" in capsys.readouterr().err
