@@ -80,7 +80,7 @@ def _bytes(prog, value):
         size = int(float(number) * _UNITS[unit])
     except (ValueError, KeyError, OverflowError):
         size = 0
-    if size < 1:
+    if not 1 <= size <= sys.maxsize:
         raise SystemExit(f"{prog}: --mem: expected a size such as 500M or 2G, not {value}")
     return size
 

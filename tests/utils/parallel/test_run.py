@@ -158,6 +158,7 @@ def test_jobs_end_with_the_process_that_started_run():
     (["--mem", "much", "x.log", "true"], "expected a size such as 500M or 2G, not much"),
     (["--mem", "infG", "x.log", "true"], "expected a size such as 500M or 2G, not infG"),
     (["--mem=-1G", "x.log", "true"], "expected a size such as 500M or 2G, not -1G"),
+    (["--mem=9000000T", "x.log", "true"], "expected a size such as 500M or 2G, not 9000000T"),
     (["--option", "--comment=it's", "x.log", "true"], "--option: --comment=it's cannot be split"),
     (["file/x.log", "true"], "file/x.log: cannot be written, file exists"),
     (["file/y/x.log", "true"], "file/y/x.log: cannot be written, not a directory"),
