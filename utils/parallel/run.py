@@ -107,7 +107,7 @@ def start(request, job):
                 command_of(request, job), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=job_environment(request), start_new_session=True, preexec_fn=limit)
         except OSError as error:
-            log.write(f"{request.prog}: {error.filename}: {error.strerror}\n".encode())
+            log.write(os.fsencode(f"{request.prog}: {error.filename}: {error.strerror}\n"))
             process = subprocess.Popen(["false"])
     return process, time.monotonic()
 

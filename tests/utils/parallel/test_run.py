@@ -68,6 +68,8 @@ def test_many_failures_are_named_and_a_few_shown(capfd):
 def test_a_command_that_is_not_there(capfd):
     assert run.main(["x.log", "no-such-command"]) == 1
     assert "no-such-command: No such file or directory" in capfd.readouterr().err
+    assert run.main(["x.log", "no-\udcff-command"]) == 1    # as a byte that is not UTF-8 comes here
+    assert b"no-\xff-command: No such file or directory" in Path("x.log").read_bytes()
 
 
 def test_a_tail_is_never_of_last_time(capfd):
