@@ -2,7 +2,8 @@
 """One data directory of several.
 
 in   <src>.../*   data directories
-out  <dest>/*     the tables that all of them have; segments if one has them
+out  <dest>/*     the tables that all of them have; segments and reco2file_and_channel if one has
+                  them
 
 An utterance, speaker or recording in two of them must have the same value in both. A speaker in
 two of them has no cmvn there, which has to be computed again.
@@ -25,6 +26,8 @@ from utils.data.transform import (
 )
 from utils.json_file import read_json
 from utils.step import Step, UserError, log
+
+CHANNELS = "reco2file_and_channel"
 
 
 def main(argv=None):
@@ -57,6 +60,9 @@ def combine(sources):
     if any("utt2uniq" in tables for tables in everything):
         for tables in everything:      # what is no copy is its own original
             tables.setdefault("utt2uniq", {utt: utt for utt in tables["utt2spk"]})
+    if any(CHANNELS in tables for tables in everything):
+        for tables in everything:      # recordings of one channel need not be in it
+            tables.setdefault(CHANNELS, {})
     names = sorted(set().union(*everything))
     shared = [name for name in names if all(name in tables for tables in everything)]
     speakers = [spk for data in sources for spk in data.spk2utt]

@@ -34,6 +34,15 @@ def test_combine_leaves_out_what_one_lacks_and_makes_segments(tiny_copy, tmp_pat
     assert (recording, start) == ("ana-001", 0) and abs(end - data.utt2dur["ana-001"]) < 1e-3
 
 
+def test_channels_stay_where_one_has_them(tiny_copy, tmp_path):
+    train, test = tiny_copy / "data" / "train", tiny_copy / "data" / "test"
+    (test / "reco2file_and_channel").write_text("fay-001 fay-001 B\n")
+    assert main([tmp_path / "all", train, test]) == 0
+    assert validate(["--no-feats", tmp_path / "all"]) == 0
+    data = DataDir(tmp_path / "all")
+    assert data.channel("fay-001") == 1 and data.channel("ana-001") is None
+
+
 def test_a_speaker_in_two_directories_loses_cmvn(tiny_copy, tmp_path):
     test = tiny_copy / "data" / "test"
     (test / "cmvn.scp").write_text("fay x.ark:4\ngus x.ark:9\n")
