@@ -217,9 +217,21 @@ def _ids_of(names):
 
 
 def _utt_ids(rows, spks):
-    """spk-recording, and its times where it has, in hundredths of a second, in thousandths where
-    two begin so close; folders where names alone are not enough."""
-    names, begins = _recording_ids(rows), {}
+    """spk-recording, with folders where names alone are not enough, and with the channel where
+    nothing else tells the sides of a recording apart."""
+    names = _recording_ids(rows)
+    ids, sides = _ids_by(rows, spks, [names[row.sound] for row in rows]), {}
+    for row, utt in zip(rows, ids, strict=True):
+        sides.setdefault(utt, set()).add(row.more.get("channel"))
+    if max(map(len, sides.values())) == 1:
+        return ids
+    return _ids_by(rows, spks, _recordings_of(rows))
+
+
+def _ids_by(rows, spks, names):
+    """spk-name, and its times where it has, in hundredths of a second, in thousandths where two
+    begin so close."""
+    begins = {}
     for row in rows:
         if row.start is not None:
             begins.setdefault(row.sound, set()).add(round(row.start, 3))
@@ -228,8 +240,8 @@ def _utt_ids(rows, spks):
     starts = Counter((sound, start) for sound, start, _ in
                      {(row.sound, row.start, row.end) for row in rows})
     bare = []
-    for row in rows:
-        name = safe(row.more["id"]) if row.more.get("id") else names[row.sound]
+    for row, name in zip(rows, names, strict=True):
+        name = safe(row.more["id"]) if row.more.get("id") else name
         if row.start is not None and not row.more.get("id"):
             name += f"-{round(row.start * parts[row.sound]):07d}"
             if starts[row.sound, row.start] > 1 and row.end is not None:

@@ -233,6 +233,16 @@ def test_two_sides_of_one_recording(folder, tmp_path, sides):
             for utt, (recording, _, _) in data.segments.items()} == {"ana": 0, "ben": 1}
 
 
+@pytest.mark.parametrize("times", ["0,500", ","])
+def test_two_sides_of_which_nothing_tells_who_speaks(folder, tmp_path, times):
+    table = write(tmp_path / "t.csv", "file,begin_ms,end_ms,text,channel",
+                  f"ana-001.wav,{times},fasi,1", f"ana-001.wav,{times},misa,2")
+    data = run(folder, "--table", table)
+    assert sorted(data.text.values()) == ["fasi", "misa"]
+    assert {data.text[utt]: data.channel(data.segment(utt)[0]) for utt in data.utts} == \
+        {"fasi": 0, "misa": 1}
+
+
 def test_speakers_of_folders_of_links(folder, tmp_path):
     (tmp_path / "annex").mkdir()
     for path in sorted(folder.rglob("*.wav")):
