@@ -85,6 +85,9 @@ def _shares(text):
     shares = {}
     for part in text.split(","):
         name, _, value = part.partition("=")
+        if name in shares:
+            raise UserError("--parts", f"{name} is there twice", "expected such as "
+                            "train=0.9,dev=0.1")
         try:
             shares[name] = float(value)
         except ValueError:

@@ -43,6 +43,7 @@ def test_named_parts_share_no_speaker(source, tmp_path, capsys):
     (["--parts", "a=0.5,b=0.4", "{}", "out"], "the shares sum to 0.9"),
     (["--parts", "a=0.5,../b=0.5", "{}", "out"], "is no part"),
     (["--parts", "a=1,b", "{}", "out"], "is no part"),
+    (["--parts", "a=0.5,b=0.3,b=0.5", "{}", "out"], "b is there twice"),
     (["--parts", "a=.1,b=.1,c=.1,d=.1,e=.1,f=.5", "{}", "out"], "has 5 speakers for 6 parts"),
     (["{}", "6"], "has 5 speakers, not enough for 6 parts"),
     (["{}", "0"], "is no number of parts"),
