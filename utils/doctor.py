@@ -54,7 +54,7 @@ def check_recipe(args):
     """The estimate, and whether it fits this machine."""
     epochs, networks = hours.networks_of(args.recipe) if args.recipe else (None, 1)
     if args.hours is not None:
-        if not args.hours > 0:
+        if not 0 < args.hours < float("inf"):
             raise UserError("--hours", f"{args.hours:g}, expected hours above 0")
         train, held_out = args.hours, min(hours.HELD_OUT * args.hours, hours.MOST_HELD_OUT)
     elif args.data:

@@ -130,7 +130,17 @@ def test_estimates_and_whether_they_fit(house, tiny, capsys, monkeypatch):
     (backwards / "utt2dur").write_text("a -5\n")
     with pytest.raises(UserError, match=r"backwards: has -0.00138889 hours of speech to train on"):
         doctor.main(["--data", backwards])
-    with pytest.raises(UserError, match="expected hours above 0"):
-        doctor.main(["--hours", "0"])
+    for hours in ("0", "inf"):
+        with pytest.raises(UserError, match="expected hours above 0"):
+            doctor.main(["--hours", hours])
     with pytest.raises(SystemExit, match="--nj: must be at least 1, not 0"):
         doctor.main(["--hours", "1", "--nj", "0"])
+
+
+@pytest.mark.parametrize("hours", [3, {"train": "x", "dev": 1, "test": 1}])
+def test_a_damaged_corpus_json_is_named(tmp_path, hours):
+    (tmp_path / "conf").mkdir()
+    shutil.copy(ROOT / "egs/TEMPLATE/run.sh", tmp_path)
+    (tmp_path / "conf/corpus.json").write_text(json.dumps({"hours": hours}))
+    with pytest.raises(UserError, match=r"corpus\.json: is damaged, hours are "):
+        doctor.main(["--recipe", tmp_path])

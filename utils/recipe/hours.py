@@ -53,8 +53,13 @@ def of_recipe(recipe):
     path = Path(recipe) / "conf/corpus.json"
     if not path.is_file():
         return None
-    hours = read_json(path, "make the recipe again: utils/new_recipe.py --force")["hours"]
-    return hours["train"], hours["dev"] + hours["test"]
+    do = "make the recipe again: utils/new_recipe.py --force"
+    hours = read_json(path, do)["hours"]
+    try:
+        train, dev, test = (float(hours[name]) for name in ("train", "dev", "test"))
+    except (TypeError, ValueError):
+        raise UserError(path, f"is damaged, hours are {hours}", do) from None
+    return train, dev + test
 
 
 def networks_of(recipe):
