@@ -130,6 +130,8 @@ def test_it_does_not_write_over_what_is_there(corpus):
     (corpus / "mylang/run.sh").write_text("spoilt")
     main(["--force", *arguments])
     assert "begin 0" in (corpus / "mylang/run.sh").read_text()
+    with pytest.raises(UserError, match=r"run\.sh: is a file, and a directory is to be there"):
+        main([*arguments[:-1], corpus / "mylang/run.sh/recipe"])
 
 
 def test_what_is_suspicious_is_told_with_its_line(corpus, capsys):

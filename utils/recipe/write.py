@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from utils.recipe.sizes import set_options
-from utils.step import ROOT, UserError, write_atomic
+from utils.step import ROOT, UserError, check_no_file, write_atomic
 
 TEMPLATE = ROOT / "egs/TEMPLATE"
 OWN = ("cmd.sh", "RESULTS", "local")     # its user's, once they are there
@@ -23,6 +23,7 @@ def check_target(target, force):
         if not force:
             raise UserError(target, "is there already", "--force writes its conf/, run.sh and "
                             "README.md anew; what was changed in them is lost")
+    check_no_file(target)
     if target.resolve() == TEMPLATE:
         raise UserError(target, "is the template itself", "choose another name")
 
