@@ -24,6 +24,7 @@ from utils.data.corpus_rows import COLUMNS, SUFFIXES, find_transcripts, read_row
 from utils.data.recordings import Recordings
 from utils.data.scan import Problems
 from utils.data.transform import check_target, drop_stale, write_data
+from utils.option_types import share_or_one
 from utils.step import Step, UserError, log
 
 SPEAKERS = ("auto", "folder", "name", "recording", "one")
@@ -87,7 +88,7 @@ def add_options(step):
         help="where no column or tier says who speaks: the recording's folder, its name up to the "
              "first - or _, each recording another, or one for all; auto: folder, if there are "
              "several, else one (default auto)")
-    add("max-bad", type=float, help="share of rows that may be left out (default 0.05)")
+    add("max-bad", type=share_or_one, help="share of rows that may be left out (default 0.05)")
 
 
 def import_corpus(folder, options):

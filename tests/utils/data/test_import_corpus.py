@@ -243,6 +243,12 @@ def test_two_sides_of_which_nothing_tells_who_speaks(folder, tmp_path, times):
         {"fasi": 0, "misa": 1}
 
 
+@pytest.mark.parametrize("share", ["nan", "5", "-0.1"])
+def test_a_share_that_is_none(folder, tmp_path, share):
+    with pytest.raises(SystemExit, match=r"--max-bad: must be from 0 to 1"):
+        main(["--max-bad", share, folder, tmp_path / "data"])
+
+
 def test_speakers_of_folders_of_links(folder, tmp_path):
     (tmp_path / "annex").mkdir()
     for path in sorted(folder.rglob("*.wav")):
