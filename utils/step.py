@@ -218,6 +218,7 @@ class Step:
         try:
             yield work
             outputs = sorted(str(p.relative_to(work)) for p in work.rglob("*") if not p.is_dir())
+            _check_room(directory / name for name in outputs)
             stale = _outputs(directory, self.family) - set(outputs)
             _write_done(directory, self.family, None)
             for entry in sorted(work.iterdir()):
@@ -371,6 +372,18 @@ def check_no_file(directory):
                 raise UserError(path, "is a file, and a directory is to be there",
                                 "move it, or name another directory")
             return
+
+
+def _check_room(paths):
+    """UserError if where a file is to be is a directory, or where its directory is, a file."""
+    folders = set()
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            raise UserError(path, "is a directory, and a file is to be there",
+                            "move it, or name another file")
+        folders.add(path.parent)
+    for folder in folders:
+        check_no_file(folder)
 
 
 def check_apart(target, *sources):

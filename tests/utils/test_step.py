@@ -189,6 +189,24 @@ def test_a_file_where_a_directory_is_to_be(tmp_path, monkeypatch):
     assert step.up_to_date(tmp_path / "new", []) is False
 
 
+@pytest.mark.parametrize(("there", "message"), [
+    ("model/old", "model: is a directory, and a file is to be there"),
+    ("parts", "parts: is a file, and a directory is to be there")])
+def test_a_directory_where_a_file_is_to_be_and_the_other_way_round(tmp_path, there, message):
+    (tmp_path / there).parent.mkdir(exist_ok=True)
+    (tmp_path / there).touch()
+    step = Step(__file__, "two files")
+    step.parse([])
+    step.inputs = {}
+    with pytest.raises(UserError, match=message), step.output(tmp_path) as work:
+        (work / "first").touch()
+        (work / "model").touch()
+        (work / "parts").mkdir()
+        (work / "parts/second").touch()
+    assert not (tmp_path / "first").exists() and not (tmp_path / ".done").exists()
+    assert (tmp_path / there).is_file()
+
+
 @pytest.mark.parametrize(("conf", "message"), [
     (b"--bogus=1\n", "conf:1: --bogus is no option"),
     (b"# notes\n\nbogus\n", "conf:3: bogus is no option"),
