@@ -29,7 +29,11 @@ def main(argv=None):
         raise UserError(corpus / "lm.txt", "no such file", "run local/synthesise.py --force")
     sets = {}
     for number, line in enumerate(read_lines(corpus / "utts.tsv"), 1):
-        part, utt, spk, accent, text = line.split("\t")
+        try:
+            part, utt, spk, accent, text = line.split("\t")
+        except ValueError:
+            raise UserError(f"{corpus}/utts.tsv:{number}", f"expected set, utt, spk, accent and "
+                            f"text, found {line!r}", "run local/synthesise.py --force") from None
         flac = corpus.resolve() / spk / f"{utt}.flac"
         if not flac.is_file():
             raise UserError(f"{corpus}/utts.tsv:{number}", f"{flac} is not there",

@@ -113,3 +113,6 @@ def test_missing_sound(corpus, tmp_path):
     with pytest.raises(UserError, match=r"utts.tsv:1: .*fr-alex-0001.flac is not there"):
         prepare_data.main([tmp_path / "fr", tmp_path / "data"])
     assert not (tmp_path / "data/train").exists()
+    (tmp_path / "fr/utts.tsv").write_text("train\tfr-al")
+    with pytest.raises(UserError, match=r"utts.tsv:1: expected set, utt, spk, accent and text"):
+        prepare_data.main([tmp_path / "fr", tmp_path / "data"])
