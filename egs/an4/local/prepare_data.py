@@ -16,6 +16,7 @@ import re
 from pathlib import Path
 
 from utils.data.tables import read_lines, write_table
+from utils.option_types import count
 from utils.step import Step, UserError, log
 
 SETS = {"train": "an4_train", "test": "an4_test"}
@@ -25,7 +26,7 @@ MAX_MISSING = 0.05
 
 def main(argv=None):
     step = Step(__file__, __doc__)
-    step.add("--hold-out", type=int, default=0,
+    step.add("--hold-out", type=count, default=0,
              help="training speakers of tune/test, which tune/train is without (default none)")
     step.add("corpus", help="the directory with AN4's etc/ and wav/")
     step.add("data", help="directory to make the data directories in")

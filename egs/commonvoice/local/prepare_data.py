@@ -21,6 +21,7 @@ from pathlib import Path
 
 from utils.data.datadir import invert
 from utils.data.tables import read_lines, write_table
+from utils.option_types import count
 from utils.step import Step, UserError, log, write_atomic
 
 SETS = ("train", "dev", "test")
@@ -39,8 +40,8 @@ def main(argv=None):
     step.add("--train", default="train", choices=("train", "validated"),
              help="train.tsv, or validated.tsv without speakers and sentences of dev and test "
                   "(default train)")
-    step.add("--max-dev", type=int, default=0, help="this many of dev at random (default 0: all)")
-    step.add("--max-test", type=int, default=0, help="the same of test")
+    step.add("--max-dev", type=count, default=0, help="this many of dev at random (default 0: all)")
+    step.add("--max-test", type=count, default=0, help="the same of test")
     step.add("corpus", help="the directory with cv-corpus-*/, or one of these")
     step.add("data", help="directory to make the data directories in")
     args = step.parse(argv)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from utils.data.datadir import invert
 from utils.data.tables import read_table, write_table
+from utils.option_types import count
 from utils.step import Step, UserError, log
 
 SETS = ["train", "test"]
@@ -27,7 +28,7 @@ MAX_MISSING = 0.05
 
 def main(argv=None):
     step = Step(__file__, __doc__)
-    step.add("--hold-out", type=int, default=0,
+    step.add("--hold-out", type=count, default=0,
              help="training speakers of tune/test, which tune/train is without (default none)")
     step.add("corpus", help="the directory with speechocean762's train/, test/ and WAVE/")
     step.add("data", help="directory to make the data directories in")

@@ -47,6 +47,8 @@ def test_bad_input_names_the_file(corpus, tmp_path):
         prepare_data.main([tmp_path / "nowhere", tmp_path / "data"])
     with pytest.raises(UserError, match="5 of 5 training speakers"):
         prepare_data.main(["--hold-out", "5", corpus, tmp_path / "data"])
+    with pytest.raises(SystemExit, match="--hold-out: must be 0 or more, not -2"):
+        prepare_data.main(["--hold-out", "-2", corpus, tmp_path / "data"])
     path = corpus / "etc/an4_test.transcription"
     path.write_text("YES\n" + path.read_text())
     with pytest.raises(UserError, match=r"an4_test.transcription:1: expected `WORDS \(file\)`"):

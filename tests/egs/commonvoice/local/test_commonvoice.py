@@ -132,6 +132,8 @@ def test_fewer_of_dev_and_test(source, tmp_path):
     assert len(few) == 2 and len(read_table(tmp_path / "data/test/text")) == 5
     prepare(source, tmp_path / "other", "--max-dev", "3")
     assert len(read_table(tmp_path / "other/dev/text")) == 3
+    with pytest.raises(SystemExit, match="--max-test: must be 0 or more, not -1"):
+        prepare(source, tmp_path / "none", "--max-test", "-1")
 
 
 def test_speakers_whose_ids_begin_alike():

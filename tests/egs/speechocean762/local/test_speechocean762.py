@@ -48,6 +48,11 @@ def test_held_out_speakers_are_of_both_genders_and_all_ages():
     assert chosen == sorted(prepare_data.choose_speakers(genders, ages, 8))
 
 
+def test_fewer_than_none_held_out(corpus, tmp_path):
+    with pytest.raises(SystemExit, match="--hold-out: must be 0 or more, not -2"):
+        prepare_data.main(["--hold-out", "-2", corpus, tmp_path / "data"])
+
+
 def test_missing_sound(corpus, tmp_path, capsys):
     (corpus / "WAVE/SPEAKERben/ben-003.WAV").unlink()
     prepare_data.main(["--hold-out", "2", corpus, tmp_path / "data"])
