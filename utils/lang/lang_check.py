@@ -52,7 +52,8 @@ def _check_tables(lang):
         if [line.split() for line in read_lines(ints)] != expected:
             problems.append(Problem(str(ints), f"does not correspond to {text.name}",
                                     "run prepare_lang.py again"))
-        if name in _LISTS and read_lines(csl) != [":".join(row[0] for row in expected)]:
+        listed = ":".join(ident for row in expected for ident in row)
+        if name in _LISTS and read_lines(csl) != [listed]:
             problems.append(Problem(str(csl), f"does not correspond to {text.name}"))
     return problems
 

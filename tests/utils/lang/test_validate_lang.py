@@ -37,6 +37,7 @@ def test_what_prepare_lang_makes_is_valid(lang):
     ("words.txt", "#0 9\n", "", "words.txt: #0 is not in it"),
     ("words.txt", "<UNK> 2", "<UNK> 3", "words.txt:4: a or its id 3"),
     ("phones/silence.csl", "1:2", "2:1", "phones/silence.csl: does not correspond"),
+    ("phones/silence.txt", "SIL\n", "\nSIL\n", "phones/silence.int: does not correspond"),
     ("phones/sets.int", "1 2 3 4 5\n", "", "phones/sets.int: does not"),
     ("phones/roots.int", "shared split", "shared", "phones/roots.int: does not"),
     ("phones/word_boundary.int", "1 nonword\n", "", "phones/word_boundary.int: does not"),
