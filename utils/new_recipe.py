@@ -18,6 +18,7 @@ e.g. utils/new_recipe.py --table clips.tsv --language sw ~/clips egs/swahili
 """
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def main(argv=None):
     print(make_recipe(args))
     return step.finish(
         f"{args.recipe}: made; look at conf/suspicious.tsv, conf/normalise.tsv, conf/dev and "
-        f"conf/test there; now\n  cd {args.recipe}\n  ./run.sh --stop-stage 3   "
+        f"conf/test there; now\n  cd {shlex.quote(args.recipe)}\n  ./run.sh --stop-stage 3   "
         "# up to monophones, a first look\n  ./run.sh                  # all")
 
 

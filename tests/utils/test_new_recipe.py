@@ -134,6 +134,11 @@ def test_it_does_not_write_over_what_is_there(corpus):
         main([*arguments[:-1], corpus / "mylang/run.sh/recipe"])
 
 
+def test_the_lines_to_go_on_with_can_be_pasted(corpus, capsys):
+    main(["--table", corpus / "table.csv", corpus / "rec", corpus / "my language"])
+    assert f"\n  cd '{corpus}/my language'\n  ./run.sh" in capsys.readouterr().err
+
+
 def test_what_is_suspicious_is_told_with_its_line(corpus, capsys):
     rows = list(csv.reader((corpus / "table.csv").open()))
     rows[1][1] = ""
