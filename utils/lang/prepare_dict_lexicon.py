@@ -39,8 +39,9 @@ def main(argv=None):
     if step.up_to_date(args.dict, [args.lexicon, *texts]):
         return 0
     silence = args.silence_phones.split()
-    if not silence:
-        raise UserError("--silence-phones", "no phone given")
+    if not silence or len(set(silence)) < len(silence):
+        raise UserError("--silence-phones", "a phone is there twice" if silence else
+                        "no phone given", "such as SIL SPN")
     entries, notes = read_source_lexicon(args.lexicon, args.probabilities, args.case,
                                          args.stress == "drop")
     for note in notes:

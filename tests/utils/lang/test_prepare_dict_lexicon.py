@@ -81,3 +81,12 @@ def test_symbols_keep_their_case(tmp_path):
     main(["--case", "lower", str(tmp_path / "lexicon"), str(tmp_path / "dict")])
     assert [entry.word for entry in read_dict(tmp_path / "dict").entries] == \
         ["!SIL", "<S>", "<UNK>", "[Noise]", "to"]
+
+
+@pytest.mark.parametrize(("phones", "message"), [
+    (" ", "--silence-phones: no phone given"),
+    ("SIL SPN SIL", "--silence-phones: a phone is there twice")])
+def test_silence_phones_that_are_none(tmp_path, lexicon, phones, message):
+    with pytest.raises(UserError, match=message):
+        main(["--silence-phones", phones, str(lexicon), str(tmp_path / "dict")])
+    assert not (tmp_path / "dict").exists()
