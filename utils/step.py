@@ -173,7 +173,7 @@ class Step:
         raises UserError where something of another kind is in the directory
         """
         check_no_file(directory)
-        self._check_kind(directory)
+        self.check_kind(directory)
         self.inputs = fingerprint(inputs)
         records = read_done(directory)
         done = records.get(self.name)
@@ -185,7 +185,7 @@ class Step:
             return True
         return False
 
-    def _check_kind(self, directory):
+    def check_kind(self, directory):
         """UserError if a step that fills a directory is given one of data, or of another kind."""
         if self.family not in KINDS.values():
             return

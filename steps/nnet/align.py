@@ -28,7 +28,7 @@ from steps.nnet.jobs import check_network, network_of, pipeline_of
 from steps.nnet.network import FILES
 from utils.data.datadir import DataDir
 from utils.lang.langdir import LangDir
-from utils.step import Step
+from utils.step import Step, UserError
 
 COPIED = ("final.mdl", "tree", "front_end.json", "phones.txt")
 
@@ -45,6 +45,8 @@ def main(argv=None):
         return 0
     data, lang = training.open_data(args)
     check_network(network, data)
+    if not (network / "tree").is_file():
+        raise UserError(network / "tree", "no such file", "train the network again")
     check_phones(network, lang)
     return step.finish(align.run(step, data, step.num_jobs(len(data.utts)), COPIED))
 

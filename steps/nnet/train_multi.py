@@ -42,6 +42,7 @@ def main(argv=None):
         raise UserError("languages", "two have the same name", "give each its own")
     for name, (_, alidir) in languages.items():
         check_apart(Path(args.dir) / name, alidir)
+        step.check_kind(Path(args.dir) / name)
     if step.up_to_date(args.dir, [path for pair in languages.values()
                                   for path in training.inputs_of(*pair)]):
         return 0

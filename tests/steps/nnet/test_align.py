@@ -97,4 +97,8 @@ def test_bad_input_names_the_file(speech, network, mono, tmp_path):
     (tmp_path / "other/config.json").write_text('{"feat_dim": 13}')
     with pytest.raises(UserError, match=r"other/config.json: is damaged, it has no num_pdfs"):
         align.main(command)
+    (tmp_path / "other/config.json").write_text(json.dumps(config))
+    (tmp_path / "other/tree").unlink()
+    with pytest.raises(UserError, match=r"other/tree: no such file"):
+        align.main(command)
     assert not (tmp_path / "ali").exists()

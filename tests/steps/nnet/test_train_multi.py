@@ -123,3 +123,7 @@ def test_features_that_differ(speech, mono_ali, tmp_path):
 def test_it_is_not_written_over_alignments(tmp_path):
     with pytest.raises(UserError, match=f"{tmp_path}/a: is both source and destination"):
         train_multi.main([tmp_path, f"a=x,{tmp_path}/a", "b=z,y"])
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/.done").write_text('{"train_sat": {}}')
+    with pytest.raises(UserError, match=f"{tmp_path}/b: holds a GMM system, which train_multi"):
+        train_multi.main([tmp_path, "a=x,w", "b=z,y"])
