@@ -39,6 +39,16 @@ parse_options "$@"
 demand systems tri3b   # of which networks have trees and graphs
 
 declare -A espeak=([en]=en-us [en-scotland]=en-gb-scotland [en-caribbean]=en-029 [fr]=fr)
+if [[ -z ${targets// /} ]]; then
+  echo "run.sh: --targets: is empty (name one, such as fr)" >&2
+  exit 1
+fi
+for lang in $source $targets; do
+  if [[ $stage -lt 3 && -z ${espeak[$lang]:-} ]]; then
+    echo "run.sh: $lang: no voice of eSpeak NG is known for it (add one to espeak in run.sh)" >&2
+    exit 1
+  fi
+done
 
 # Targets have little speech, so their conf files ask for fewer leaves and Gaussians.
 variant() {

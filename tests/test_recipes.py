@@ -50,6 +50,15 @@ def test_help_and_mistakes(recipe):
     assert wrong.returncode == 1 and "no such option: --nonsense" in wrong.stderr
 
 
+@pytest.mark.parametrize(("targets", "said"), [("", "--targets: is empty"),
+                                               ("fr de", "de: no voice")])
+def test_targets_that_cannot_be_synthesised(targets, said):
+    done = subprocess.run(["bash", ROOT / "run.sh", "--stop-stage", "0", "--targets", targets],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"run.sh: {said}")
+
+
 def test_an4_recipe_on_a_tiny_corpus(server, tiny, tmp_path):
     conf = quick_conf(ROOT / "egs/an4", tmp_path / "conf")
     corpus = make_an4(tmp_path / "an4", tiny)
