@@ -29,8 +29,9 @@ def main(argv=None):
     else:
         model, config = imagined(args)
     from steps.nnet.size import macs_per_second, num_params
-    print(training.describe({**config, "num_params": num_params(model), "macs_per_second":
-                             macs_per_second(model, config["frame_shift"])}))
+    config["num_params"] = num_params(model)
+    config["macs_per_second"] = macs_per_second(model, config["frame_shift"])
+    print(training.describe(config))
     print("sizes: " + " ".join(f"{name}={training.shown(value)}"
                                for name, value in config["sizes"].items()))
     if "units" in config:

@@ -156,7 +156,8 @@ def parse_sizes(arch, text):
                             f"such as {shown(sizes[name])}") from None
     for name in SHARES:
         if sizes.get(name, 0) >= 1:
-            raise UserError("--sizes", f"{name} is {sizes[name]:g}, expected a share below 1")
+            raise UserError("--sizes", f"no {arch} can be made with {name}={sizes[name]:g}",
+                            "a share below 1")
     if sizes["subsampling"] < 1:
         raise UserError("--sizes", "subsampling cannot be 0", "1 for an output every frame")
     return sizes

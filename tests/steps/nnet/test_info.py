@@ -43,13 +43,14 @@ def test_units_that_pruning_left(network, tmp_path, capsys):
     assert "left by pruning: dnn1.affine=32/64" in capsys.readouterr().out.splitlines()
 
 
-def test_a_config_that_lacks_something_is_named(network, tmp_path):
+@pytest.mark.parametrize("name", ["sizes", "arch"])
+def test_a_config_that_lacks_something_is_named(network, tmp_path, name):
     shutil.copytree(network, tmp_path / "old")
     path = tmp_path / "old/config.json"
     config = json.loads(path.read_text())
-    del config["sizes"]
+    del config[name]
     path.write_text(json.dumps(config))
-    with pytest.raises(UserError, match=r"config\.json: is damaged, it has no sizes"):
+    with pytest.raises(UserError, match=rf"config\.json: is damaged, it has no {name}"):
         info.main([tmp_path / "old"])
 
 
