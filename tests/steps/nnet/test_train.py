@@ -188,7 +188,7 @@ def test_soft_targets(speech, mono_ali, trained, tmp_path, capsys):
     (["--sizes", "hidden_dim=big"], r"--sizes: hidden_dim cannot be 'big' \(such as 256\)"),
     (["--sizes", "hidden_dim=0"], r"--sizes: no tdnn can be made with .*hidden_dim=0"),
     (["--sizes", "dropout=1"], r"--sizes: no tdnn can be made with dropout=1 \(a share"),
-    (["--sizes", "batchnorm_momentum=2"], r"--sizes: no tdnn can be made with batchnorm_momentum=2 "),
+    (["--sizes", "batchnorm_momentum=2"], r"no tdnn can be made with batchnorm_momentum=2 "),
     (["--held-out", "39"], r"--held-out 39: .*data/train: 40 utterances, of which 39 cannot"),
     (["--freq-masks", "1", "--freq-mask-first", "13"], r"--freq-mask-first: is 13, .* 13 values"),
     (["--final-learning-rate", "1"], r"--final-learning-rate: is 1, above --learning-rate 0.01"),
