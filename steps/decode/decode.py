@@ -58,9 +58,10 @@ def add_options(step):
 
 
 def inputs_of(args):
-    """Files whose change makes a decode directory out of date."""
+    """Files whose change makes a decode directory, which is none of theirs, out of date."""
     from steps.nnet.network import MODELS
     model, graph, data = model_of(args), Path(args.graph), Path(args.data)
+    check_apart(args.decode, model, graph, data)
     return [*(graph / f for f in ("HCLG.fst", "words.txt", "graph.json")),
             *(data / f for f in ("feats.scp", "cmvn.scp", "utt2spk", "feats.json")),
             *(model / f for f in ("final.mdl", "front_end.json", "final.mat", *MODELS,
@@ -85,7 +86,6 @@ def check_inputs(args):
     if args.max_active < 2:
         raise UserError("--max-active", f"is {args.max_active}", "expected at least 2")
     graph, model = Path(args.graph), model_of(args)
-    check_apart(args.decode, model, graph, args.data)
     for path in (graph / "HCLG.fst", graph / "words.txt"):
         if not path.is_file():
             raise UserError(path, "no such file", "make it with steps/decode/make_graph.py")

@@ -43,8 +43,7 @@ def main(argv=None):
     if step.is_job:
         return align_share(args)
     source = Path(args.srcdir)
-    inputs = training.data_inputs(args) + [source / name for name in COPIED]
-    if step.up_to_date(args.alidir, inputs):
+    if step.up_to_date(args.alidir, inputs_of(args, COPIED)):
         return 0
     data, lang = training.open_data(args)
     check_phones(source, lang)
@@ -66,10 +65,15 @@ def add_options(step):
     step.add("alidir", help="directory of alignments to make")
 
 
+def inputs_of(args, names):
+    """Files whose change makes alignments out of date; names: of those in <srcdir>."""
+    check_apart(args.alidir, args.srcdir)
+    return training.data_inputs(args) + [Path(args.srcdir) / name for name in names]
+
+
 def run(step, data, num_jobs, copied):
     """Run the jobs and make the directory of alignments of what they leave. Returns a summary."""
     source, alidir = Path(step.args.srcdir), Path(step.args.alidir)
-    check_apart(alidir, source)
     with step.output(alidir) as out:
         step.run_jobs(num_jobs, alidir / "log", out)
         summary = collect(data, out, num_jobs, alidir / "log")

@@ -40,8 +40,7 @@ def main(argv=None):
     if step.is_job:
         return align_share(args)
     network = Path(args.srcdir)
-    inputs = training.data_inputs(args) + [network / name for name in FILES]
-    if step.up_to_date(args.alidir, inputs):
+    if step.up_to_date(args.alidir, align.inputs_of(args, FILES)):
         return 0
     data, lang = training.open_data(args)
     check_network(network, data)
