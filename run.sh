@@ -44,7 +44,7 @@ if [[ -z ${targets// /} ]]; then
   exit 1
 fi
 for lang in $source $targets; do
-  if [[ $stage -lt 3 && -z ${espeak[$lang]:-} ]]; then
+  if ((10#$stage < 3)) && [[ -z ${espeak[$lang]:-} ]]; then
     echo "run.sh: $lang: no voice of eSpeak NG is known for it (add one to espeak in run.sh)" >&2
     exit 1
   fi

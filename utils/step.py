@@ -210,12 +210,10 @@ class Step:
         self.directory = directory
         check_no_file(directory)
         work = directory / f".{self.name}.{os.getpid()}.tmp"
-        try:
+        with writing_to(directory):
             directory.mkdir(parents=True, exist_ok=True)
             remove_stale(directory, self.name)
             work.mkdir()
-        except OSError as error:
-            raise UserError(directory, f"cannot be written to, {error.strerror.lower()}") from None
         try:
             yield work
             outputs = sorted(str(p.relative_to(work)) for p in work.rglob("*") if not p.is_dir())
@@ -373,6 +371,15 @@ def check_no_file(directory):
                 raise UserError(path, "is a file, and a directory is to be there",
                                 "move it, or name another directory")
             return
+
+
+@contextmanager
+def writing_to(directory):
+    """UserError where what is done inside fails as a directory cannot be made or written to."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(directory, f"cannot be written to, {error.strerror.lower()}") from None
 
 
 def _check_room(paths):

@@ -51,7 +51,7 @@ class WeightPruner:
     def __init__(self, kernels, structure, scope):
         self.variables = list(kernels.values())
         self.structure, self.scope = structure, scope
-        self.begun = [(np.asarray(v) != 0).astype(np.float32) for v in self.variables]
+        self.begun = [np.asarray(v) != 0 for v in self.variables]
 
     def masks(self, sparsity):
         """float32 arrays, one for each variable; sparsity: share of all weights that go."""

@@ -58,7 +58,7 @@ def add_options(step):
 
 
 def inputs_of(args):
-    """Files whose change makes a decode directory, which is none of theirs, out of date."""
+    """Files whose change makes a decode directory out of date; UserError if it is theirs."""
     from steps.nnet.network import MODELS
     model, graph, data = model_of(args), Path(args.graph), Path(args.data)
     check_apart(args.decode, model, graph, data)

@@ -66,7 +66,10 @@ def add_options(step):
 
 
 def inputs_of(args, names):
-    """Files whose change makes alignments out of date; names: of those in <srcdir>."""
+    """Files whose change makes alignments out of date; UserError if <alidir> is <srcdir>.
+
+    names  of the files in <srcdir>
+    """
     check_apart(args.alidir, args.srcdir)
     return training.data_inputs(args) + [Path(args.srcdir) / name for name in names]
 

@@ -23,13 +23,17 @@ from utils.step import UserError, write_atomic
 PDF_CLASS = -1   # as in Kaldi; also the last column where a window is followed by its pdf class
 
 
+def tree_of(directory, do="train or align again"):
+    """Path of a model, alignment or network directory's tree; UserError if there is none."""
+    tree = Path(directory) / "tree"
+    if not tree.is_file():
+        raise UserError(tree, "no such file", do)
+    return tree
+
+
 def same_tree(directory, other):
     """Whether the pdfs of two model, alignment or network directories are the same."""
-    trees = Path(directory) / "tree", Path(other) / "tree"
-    for tree in trees:
-        if not tree.is_file():
-            raise UserError(tree, "no such file", "train or align again")
-    return trees[0].read_bytes() == trees[1].read_bytes()
+    return tree_of(directory).read_bytes() == tree_of(other).read_bytes()
 
 
 def check_same_tree(directory, other, align, otherwise):
@@ -37,9 +41,7 @@ def check_same_tree(directory, other, align, otherwise):
 
     align      what to do if there is none;  otherwise  if it is another tree
     """
-    tree = Path(directory) / "tree"
-    if not tree.is_file():
-        raise UserError(tree, "no such file", align)
+    tree = tree_of(directory, align)
     if not same_tree(directory, other):
         raise UserError(tree, f"is another tree than {Path(other) / 'tree'}", otherwise)
 

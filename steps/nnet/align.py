@@ -22,13 +22,13 @@ from steps.hmm import align, training
 from steps.hmm.ali import write_ali
 from steps.hmm.model import check_phones, read_transitions
 from steps.hmm.train_graph import GraphBuilder, read_lexicon
-from steps.hmm.tree import Tree
+from steps.hmm.tree import Tree, tree_of
 from steps.hmm.viterbi import align_utt
 from steps.nnet.jobs import check_network, network_of, pipeline_of
 from steps.nnet.network import FILES
 from utils.data.datadir import DataDir
 from utils.lang.langdir import LangDir
-from utils.step import Step, UserError
+from utils.step import Step
 
 COPIED = ("final.mdl", "tree", "front_end.json", "phones.txt")
 
@@ -44,8 +44,7 @@ def main(argv=None):
         return 0
     data, lang = training.open_data(args)
     check_network(network, data)
-    if not (network / "tree").is_file():
-        raise UserError(network / "tree", "no such file", "train the network again")
+    tree_of(network, "train the network again")
     check_phones(network, lang)
     return step.finish(align.run(step, data, step.num_jobs(len(data.utts)), COPIED))
 

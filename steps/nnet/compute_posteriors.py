@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from steps.features.archive import MatrixWriter
+from steps.hmm.tree import tree_of
 from steps.nnet.jobs import check_network, network_of, pipeline_of
 from steps.nnet.network import FILES
 from utils.data.datadir import DataDir
@@ -45,9 +46,8 @@ def main(argv=None):
     if not 0 < args.temperature < np.inf:
         raise UserError("--temperature", f"is {args.temperature:g}", "expected more than 0")
     config, _, pipeline = check_network(args.network, DataDir(args.data))
-    num_jobs, tree = step.num_jobs(len(pipeline.utts)), Path(args.network) / "tree"
-    if not tree.is_file():
-        raise UserError(tree, "no such file", "train the network again")
+    num_jobs = step.num_jobs(len(pipeline.utts))
+    tree = tree_of(args.network, "train the network again")
     with step.output(args.dir) as out:
         shutil.copyfile(tree, out / "tree")
         step.run_jobs(num_jobs, Path(args.dir) / "log", out)

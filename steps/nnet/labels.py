@@ -15,7 +15,7 @@ from steps.hmm.model import read_transitions
 from steps.nnet.mapped_archive import MappedFile, MappedMatrices
 from utils.data.audio import MAX_BROKEN
 from utils.data.tables import read_table, write_table
-from utils.step import UserError, log
+from utils.step import UserError, log, writing_to
 
 MAX_DIFFERENCE = 2       # frames between alignment and features, e.g. from other edges of windows
 MAX_SPEED = 2            # between a copy of unknown duration and its original
@@ -207,11 +207,9 @@ def _pdfs(utt, tids, transitions):
 
 def _opened(path):
     """A file to write, in a directory that is made; UserError where it cannot be."""
-    try:
+    with writing_to(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("wb")
-    except OSError as error:
-        raise UserError(path.parent, f"cannot be written to, {error.strerror.lower()}") from None
 
 
 def _write_header(file, count):

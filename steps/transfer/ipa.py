@@ -167,7 +167,7 @@ def clean(ipa):
     tone = "".join(_TONES.findall(ipa))
     ipa = _PRENASAL.get(ipa[:1], ipa[:1]) + ipa[1:]
     ipa = "".join(_SAME.get(c, c) for c in _TONES.sub("", ipa))
-    ipa = re.sub("tʂ|dʐ|[əɜ]˞", lambda m: _RETROFLEX[m[0]], ipa)
+    ipa = re.sub("|".join(_RETROFLEX), lambda m: _RETROFLEX[m[0]], ipa)
     ipa = unicodedata.normalize("NFC", ipa)     # as _PAIRS are
     ipa = _AFFRICATES.sub(
         lambda m: "͡" if ipa[m.start() - 1:m.start() + 1] in _PAIRS else "", ipa)
