@@ -39,7 +39,8 @@ def read_front_end(directory):
     path = Path(directory) / "front_end.json"
     front_end = read_json(path, "train the network again")
     # Features that Kaldi made tell nothing of themselves: {}
-    if not isinstance(front_end.get("feats") or {}, dict):
+    front_end["feats"] = front_end.get("feats") or {}
+    if not isinstance(front_end["feats"], dict):
         raise UserError(path, "is damaged, feats is no object", "train the network again")
     return front_end
 

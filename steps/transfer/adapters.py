@@ -25,6 +25,7 @@ from steps.nnet.tf import keras
 from steps.transfer import graft
 from utils.step import UserError, write_atomic
 
+ABOUT = ("source", "adapters", "new_layers", "num_pdfs", "whole", "output", "seed")
 WITH_LORA = (keras.layers.Dense, keras.layers.Conv2D, Recurrence)
 
 
@@ -145,6 +146,8 @@ def read_adapter(path):
     try:
         with np.load(path, allow_pickle=False) as npz:
             about = json.loads(str(npz["about"]))
+            if not isinstance(about, dict) or not set(ABOUT) <= set(about):
+                raise ValueError(f"it does not tell its {', '.join(ABOUT)}")
             values = {n.partition("/")[2]: npz[n] for n in npz.files if n.startswith("value/")}
             files = {n.partition("/")[2]: npz[n].tobytes() for n in npz.files
                      if n.startswith("file/")}

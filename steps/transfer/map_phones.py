@@ -4,7 +4,8 @@
 in   <source>/phones.txt tree final.mdl   a network or GMM directory
      <target>/phones.txt tree final.mdl   a model directory of the target language, such as
                                           steps/hmm/make_mono_tree.py or alignments
-     <lang>/phones/silence.txt words.txt  optional: which phones are no speech; words for eSpeak
+     <lang>/phones/silence.int optional_silence.int    optional: which phones are no speech
+     <lang>/phones.txt words.txt                       and words for eSpeak
      <alidir>/ali.JOB.gz                  optional: alignments with the target's tree
 out  <dir>/phone_map.txt   target phone, IPA, known|guessed|silence|noise, and its nearest source
                            phones, each as phone:distance:weight; tabs between
@@ -25,6 +26,7 @@ from utils.option_types import above_zero
 from utils.step import Step, UserError, log, positive, write_atomic
 
 FILES = ("phones.txt", "tree", "final.mdl")
+LANG_FILES = ("phones.txt", "phones/silence.int", "phones/optional_silence.int", "words.txt")
 KINDS = ("auto", "ipa", "arpabet", "xsampa", "espeak", "graphemes")
 
 
@@ -52,7 +54,7 @@ def main(argv=None):
     check(args)
     inputs = [Path(d) / name for d in (args.source, args.target) for name in FILES]
     inputs += [Path(f) for f in (args.ipa_table, args.source_ipa_table) if f]
-    inputs += [Path(args.lang) / f for f in ("phones/silence.txt", "words.txt") if args.lang]
+    inputs += [Path(args.lang) / f for f in LANG_FILES if args.lang]
     inputs += sorted(Path(args.alidir).glob("ali.*.gz")) if args.alidir else []
     if step.up_to_date(args.dir, inputs):
         return 0

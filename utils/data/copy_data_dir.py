@@ -3,7 +3,8 @@
 
 in   <src>/*    a data directory
 out  <dest>/*   all of its tables; utterances, and without segments recordings, as
-                <utt-prefix><utt><utt-suffix>; speakers as <spk-prefix><spk><spk-suffix>
+                <utt-prefix><utt><utt-suffix>; speakers as <spk-prefix><spk><spk-suffix>.
+                utt2uniq names the originals that are here by their new ids
 
 Utterance ids should begin with the speaker's, so prefixes usually come in pairs.
 
@@ -51,6 +52,9 @@ def main(argv=None):
         return new if new.startswith(spk) else f"{spk}-{new}"
 
     tables = rename(all_tables(data), utt=new_utt, spk=new_spk)
+    if "utt2uniq" in tables:   # an original that is not here keeps its name
+        tables["utt2uniq"] = {utt: new_utt(original) if original in data.utt2spk else original
+                              for utt, original in tables["utt2uniq"].items()}
     with step.output(args.dest) as out:
         write_data(out, tables, args.src)
         drop_stale(args.dest, tables)

@@ -6,6 +6,7 @@ are in <log directory>/q/<log name>.*/, which must be on a file system that all 
 """
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -59,9 +60,12 @@ def run_on(scheduler, doc, argv=None):
 
 
 def name_of(request):
-    """The job's name in the scheduler's lists: train.JOB.log is train."""
-    name = Path(request.log).name.removesuffix(".log")
-    return name.replace(request.variable or "\0", "").strip("._-") or "job"
+    """The job's name in the scheduler's lists: train.JOB.log is train.
+
+    Grid Engine takes none with : @ * and the like, and Slurm fills in what follows a %.
+    """
+    name = Path(request.log).name.removesuffix(".log").replace(request.variable or "\0", "")
+    return re.sub(r"[^\w.+-]", "_", name).strip("._-") or "job"
 
 
 def make_work(request):

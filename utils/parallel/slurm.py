@@ -36,7 +36,7 @@ class Slurm:
             array += f"%{request.max_jobs_run}"
         command = ["sbatch", "--parsable", "--no-requeue", f"--job-name={name}",
                    f"--array={array}", f"--cpus-per-task={request.num_threads}",
-                   f"--output={work}/output.%a"]
+                   "--output=" + str(work).replace("%", "%%") + "/output.%a"]
         if request.mem:
             command.append(f"--mem={max(1, request.mem >> 20)}M")
         return submitted([*command, *request.options, str(script)]).split(";")[0]

@@ -115,3 +115,9 @@ def test_a_damaged_front_end_is_named(tmp_path, text):
     (tmp_path / "front_end.json").write_text(text)
     with pytest.raises(UserError, match=r"front_end.json: is damaged"):
         read_front_end(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{}", '{"feats": null}'])
+def test_features_that_tell_nothing_of_themselves(tmp_path, text):
+    (tmp_path / "front_end.json").write_text(text)
+    assert read_front_end(tmp_path)["feats"] == {}

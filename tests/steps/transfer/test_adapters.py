@@ -71,7 +71,8 @@ def test_lora_is_no_larger_than_the_kernel_and_freezes_it():
 def test_an_adapter_alone_makes_the_network_again(output, tmp_path):
     source = tiny_model("tdnn")[0]
     about = {"num_pdfs": 9 if output == "copy" else 5, "new_layers": {}, "output": output,
-             "adapters": {"lora": 2, "lhuc": 1}, "whole": [] if output == "copy" else ["output"]}
+             "adapters": {"lora": 2, "lhuc": 1}, "whole": [] if output == "copy" else ["output"],
+             "source": "0a1b", "seed": 0}
     plain = adapters.base_of(tiny_model("tdnn")[0], about)
     adapted = adapters.base_of(source, about)
     disturb(adapted, {"lora_kernel_a", "lora_kernel_b", "r"} | (
@@ -92,6 +93,10 @@ def test_an_adapter_alone_makes_the_network_again(output, tmp_path):
     for damaged in ("x", ""):
         (tmp_path / "b.npz").write_text(damaged)
         with pytest.raises(UserError, match=r"b\.npz: is no adapter"):
+            adapters.read_adapter(tmp_path / "b.npz")
+    for no_adapter in ("[1]", '"x"', '{"source": "0a1b"}'):
+        np.savez(tmp_path / "b.npz", about=np.array(no_adapter))
+        with pytest.raises(UserError, match=r"b\.npz: is no adapter \(it does not tell its source"):
             adapters.read_adapter(tmp_path / "b.npz")
     with pytest.raises(UserError, match="the adapter is of another network"):
         adapters.assign(again, {"x/kernel": np.zeros(3)})

@@ -45,6 +45,14 @@ def test_speaker_as_prefix_makes_the_order_right(tiny_copy, tmp_path):
     assert {"fay-002", "zoe-001", "gus-a003"} < set(DataDir(tmp_path / "x").utts)
 
 
+def test_originals_of_copies_get_their_new_names(tiny_copy, tmp_path):
+    source = tiny_copy / "data" / "test"
+    (source / "utt2uniq").write_text("fay-001 fay-001\nfay-002 fay-001\ngus-001 elsewhere-1\n")
+    assert main(["--utt-prefix", "x", "--spk-prefix", "x", source, tmp_path / "x"]) == 0
+    assert DataDir(tmp_path / "x").table("utt2uniq") == {
+        "xfay-001": "xfay-001", "xfay-002": "xfay-001", "xgus-001": "elsewhere-1"}
+
+
 def test_a_space_in_a_prefix_is_refused(tiny, tmp_path):
     with pytest.raises(UserError, match="--utt-prefix: there is a space in it"):
         main(["--utt-prefix", "a b", tiny / "data" / "test", tmp_path / "x"])

@@ -86,6 +86,13 @@ def test_an_array_runs_and_qsub_is_asked_as_its_manual_says(engine):
     assert not list(Path("log/q").iterdir())
 
 
+def test_a_name_has_nothing_that_schedulers_take_for_their_own(engine):
+    assert queue.main(["JOB=1:2", "log/a:b@c %J*.JOB.log", "true"]) == 0
+    asked = dict(pairwise((engine / "argv").read_text().split("\n")))
+    assert asked["-N"] == "a_b_c__J"
+    assert Path("log/a:b@c %J*.2.log").exists()
+
+
 def test_failing_jobs_are_named_with_their_tails(engine, capfd):
     assert queue.main(["JOB=1:3", "log/x.JOB.log", "bash", "-c",
                        "echo 'step: file: wrong in JOB' >&2; exit $((JOB == 2))"]) == 1
