@@ -1,12 +1,14 @@
 """What a graph was built from: decoding with anything else is an error and not bad words."""
 
+import gzip
 import hashlib
+import zlib
 from pathlib import Path
 
 from steps.hmm.model import check_phones
 from steps.nnet.network import is_network
 from utils.json_file import read_json
-from utils.lang.langdir import LangDir
+from utils.lang.langdir import KEPT_LM, LangDir
 from utils.step import UserError
 
 
@@ -26,6 +28,30 @@ def graph_fingerprints(model, lang, transitions):
     return {"num_pdfs": transitions.num_pdfs, "num_tids": transitions.num_tids,
             "transition_ids": tuples.hexdigest(), "phones": phones.hexdigest(),
             "feats": feats.get("fingerprint", "")}
+
+
+def lm_fingerprint(arpa):
+    """A hash of an ARPA file's text, gzipped or not; UserError if it cannot be read."""
+    try:
+        with (gzip.open if Path(arpa).suffix == ".gz" else open)(arpa, "rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=12)).hexdigest()
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(arpa, f"cannot be read ({error})", "is it whole?") from None
+
+
+def check_lm(graph, arpa):
+    """UserError if a graph directory, or a lang directory with a grammar, is of another n-gram.
+
+    Kaldi's directories do not tell.
+    """
+    path, kept = Path(graph) / "graph.json", Path(graph) / KEPT_LM
+    if path.is_file():
+        built = read_json(path, "make the graph again").get("lm")
+    else:
+        built = lm_fingerprint(kept) if kept.is_file() else None
+    if built and built != lm_fingerprint(arpa):
+        raise UserError(arpa, f"is not the LM that {graph} was built with",
+                        f"give that, which format_lm.py kept as {KEPT_LM} in the lang directory")
 
 
 def check_graph(graph, model, transitions):

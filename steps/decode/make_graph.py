@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Build the decoding graph HCLG from a lang directory with a grammar and a GMM-HMM or network.
 
-in   <lang>/L_disambig.fst, G.fst, words.txt, phones.txt, phones/*
+in   <lang>/L_disambig.fst, G.fst, words.txt, phones.txt, phones/*, lm.arpa.gz if there
      <model>/final.mdl, tree, front_end.json, phones.txt
 out  <graph>/HCLG.fst    binary OpenFst: transition-ids to words, costs in nats, self-loops
                          before the transition that leaves an HMM state (Kaldi's --reorder=false)
      <graph>/words.txt, phones.txt, phones/*, bpe.model   as in <lang>
      <graph>/graph.json  sizes, scales, and what decoding must find unchanged: pdfs, phones,
-                         transition-ids, features
+                         transition-ids, features; what tells the LM, for rescoring
 
 The steps are those of Kaldi's mkgraph.sh, through kaldifst. The expected size is printed first.
 
@@ -18,7 +18,7 @@ import json
 import shutil
 from pathlib import Path
 
-from utils.lang.langdir import LangDir
+from utils.lang.langdir import KEPT_LM, LangDir
 from utils.option_types import zero_or_more
 from utils.step import Step, UserError, log, write_atomic
 
@@ -42,11 +42,12 @@ def main(argv=None):
             raise UserError(path, "no such file", "run prepare_lang.py and format_lm.py"
                             if path.parent == lang else "train the model first")
     copied = [lang / "bpe.model", *sorted((lang / "phones").glob("*"))]
-    if step.up_to_date(graph, [*needed, model / "front_end.json", *copied]):
+    arpa = lang / KEPT_LM
+    if step.up_to_date(graph, [*needed, model / "front_end.json", *copied, arpa]):
         return 0
 
     from steps.decode.compile_graph import compile_graph
-    from steps.decode.fingerprints import graph_fingerprints
+    from steps.decode.fingerprints import graph_fingerprints, lm_fingerprint
     from steps.decode.fst_arrays import write_fst
     from steps.hmm.model import check_phones, read_transitions
     from steps.hmm.tree import Tree
@@ -64,6 +65,7 @@ def main(argv=None):
         shutil.copytree(lang / "phones", out / "phones")
         write_atomic(out / "graph.json", json.dumps({
             **graph_fingerprints(model, lang, transitions), "sizes": sizes,
+            **({"lm": lm_fingerprint(arpa)} if arpa.is_file() else {}),
             "context_width": tree.context_width, "transition_scale": args.transition_scale,
             "self_loop_scale": args.self_loop_scale, "reorder": False}, indent=1) + "\n")
     return step.finish(f"{graph}: {fst.num_states} states, {fst.num_arcs} arcs, "

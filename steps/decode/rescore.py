@@ -5,8 +5,9 @@ The LM that the graph was built with is taken out of the lattices' graph costs a
 in; states are copied for each history that the new LM can tell apart.
 
 in   <decode>/lat.JOB.gz num_jobs
-     <graph>/words.txt               a graph or lang directory
-     <old-arpa>, <new-arpa>          n-grams, gzipped or not; <old-arpa> is the graph's
+     <graph>/words.txt graph.json    a graph or lang directory
+     <old-arpa>, <new-arpa>          n-grams, gzipped or not; <old-arpa> is the graph's, as
+                                     format_lm.py keeps it in <lang-test>/lm.arpa.gz
 out  <rescored>/lat.JOB.gz num_jobs
 
 e.g. steps/decode/rescore.py exp/tri1/graph data/lm/3gram.arpa data/lm/5gram.arpa.gz \
@@ -28,6 +29,7 @@ def main(argv=None):
     step.add("decode", help="decode directory")
     step.add("rescored", help="decode directory to make")
     args = step.parse(argv)
+    from steps.decode.fingerprints import check_lm
     from steps.decode.lattice_io import check_decoded_with, lattice_files
     files = lattice_files(args.decode)
     if step.is_job:
@@ -42,6 +44,7 @@ def main(argv=None):
     if step.up_to_date(args.rescored, [*inputs, *files]):
         return 0
     check_decoded_with(args.decode, inputs[0], "graph")
+    check_lm(args.graph, args.old)
     num_jobs = step.num_jobs(len(files), "lattice archives")
     with step.output(args.rescored) as out:
         step.run_jobs(num_jobs, Path(args.rescored) / "log", out)

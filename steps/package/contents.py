@@ -17,6 +17,7 @@ from steps.package.adapt import TRAINABLE, TRAINABLE_CONFIG, write_half
 from steps.package.whole import SEARCH
 from steps.score.wer import read_summary
 from utils.json_file import read_json
+from utils.lang.langdir import KEPT_LM
 from utils.step import UserError, log, made_of_another
 
 ALIKE = ("num_pdfs", "feat_dim", "subsampling", "left_context", "right_context")   # of networks
@@ -117,7 +118,7 @@ def check_front_end(network, front_end, config):
 
 def lm_of(args):
     """Path of the ARPA file, None if none is named and the lang directory has none."""
-    found = Path(args.lm) if args.lm else Path(args.lang) / "lm.arpa.gz"
+    found = Path(args.lm) if args.lm else Path(args.lang) / KEPT_LM
     return found if args.lm or found.is_file() else None
 
 

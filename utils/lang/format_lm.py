@@ -22,11 +22,11 @@ import numpy as np
 from utils.gzip_file import gzip_writer
 from utils.lang.arpa import ArpaModel
 from utils.lang.grammar import arpa_to_fst, history_mass, without_words
-from utils.lang.langdir import read_symbols
+from utils.lang.langdir import KEPT_LM, read_symbols
 from utils.lang.lm_text import BOS, EOS
 from utils.step import Step, UserError, log
 
-OURS = ("G.fst", "lm.arpa.gz")
+OURS = ("G.fst", KEPT_LM)
 NAMED = 10   # dropped words named in the log
 
 
@@ -52,7 +52,7 @@ def main(argv=None):
             (out / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(lang / name, out / name)
         grammar = arpa_to_fst(args.arpa, lang / "words.txt", out / "G.fst")
-        _keep_arpa(args.arpa, out / "lm.arpa.gz")
+        _keep_arpa(args.arpa, out / KEPT_LM)
     arcs = sum(grammar.num_arcs(state) for state in range(grammar.num_states))
     return step.finish(f"{args.lang_test}/G.fst: {grammar.num_states} states, {arcs} arcs")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from utils.data.tables import read_lines
 from utils.step import UserError
 
+KEPT_LM = "lm.arpa.gz"   # the n-gram of G.fst, as format_lm.py keeps it
 MAX_DIGITS = 8    # of an id: lists are made that have a place for each
 
 

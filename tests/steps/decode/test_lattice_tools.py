@@ -144,7 +144,7 @@ def test_rescored_lattices_are_those_of_the_new_graph(system, tmp_path):
     wide = ["--nj", "1", "--beam", "40", "--lattice-beam", "20", "--model", system.mono]
     decode.main([*wide, system.graph, system.test, tmp_path / "decode_two"])
     decode.main([*wide, tmp_path / "graph", system.test, tmp_path / "decode_one"])
-    command = ["--nj", "2", system.graph, tmp_path / "one.arpa", system.arpa,
+    command = ["--nj", "2", tmp_path / "graph", tmp_path / "one.arpa", system.arpa,
                tmp_path / "decode_one", tmp_path / "rescored"]
     rescore.main(command)
     direct, rescored = lattices_of(tmp_path / "decode_two"), lattices_of(tmp_path / "rescored")
@@ -169,6 +169,19 @@ def test_rescored_lattices_are_those_of_the_new_graph(system, tmp_path):
         rescore.rescore_share(SimpleNamespace(
             graph=system.graph, old=other, new=system.arpa, lm_scale=1.0, work=tmp_path, job=1),
             [(1, next(iter(lattice_files(tmp_path / "decode_one"))))])
+
+
+def test_the_old_lm_is_that_of_the_graph(system, tmp_path):
+    train_ngram.main(["--order", "1", system.text, tmp_path / "one.arpa"])
+    rest = [system.arpa, system.decode, tmp_path / "rescored"]
+    for graph in (system.graph, system.lang_test):
+        with pytest.raises(UserError, match=r"one.arpa: is not the LM that \S+ was built with"):
+            rescore.main([graph, tmp_path / "one.arpa", *rest])
+    (tmp_path / "cut.gz").write_bytes((system.lang_test / "lm.arpa.gz").read_bytes()[:-9])
+    with pytest.raises(UserError, match=r"cut.gz: cannot be read .*is it whole"):
+        rescore.main([system.graph, tmp_path / "cut.gz", *rest])
+    assert not (tmp_path / "rescored").exists()
+    assert rescore.main(["--nj", "1", system.graph, system.lang_test / "lm.arpa.gz", *rest]) == 0
 
 
 def test_missing_files_are_named(system, tmp_path):
