@@ -9,7 +9,7 @@
 #   ./run.sh --corpus /data/an4     the corpus is on disk already
 #   ./run.sh --stage 4              goes on with tri1
 #   ./run.sh --stage 8 --networks "dnn cnn rnn gru lstm blstm tdnn tdnnf" --seeds "0 1 2"
-#                                   every architecture from three seeds; RESULTS has seed 0
+#                                   every architecture from three seeds, as in RESULTS
 #
 # AN4 has no development set. So that the LM weight and insertion penalty are not chosen on the
 # test set, stage 11 trains the same systems once more without ten of the training speakers, whose
