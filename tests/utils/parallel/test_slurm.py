@@ -145,6 +145,13 @@ def test_an_array_runs_in_slurm(here):
     assert not list((here / "log/q").iterdir())
 
 
+def test_a_folder_whose_name_slurm_would_fill_in(here, monkeypatch):
+    (here / "50%a").mkdir()
+    monkeypatch.chdir(here / "50%a")
+    assert slurm.main(["JOB=1:1", "x.JOB.log", "false"]) == 1   # so q/ is kept
+    assert [path.name for path in Path("q").glob("*/output.*")] == ["output.1"]
+
+
 def test_failing_jobs_are_named_with_their_tails(here, capfd):
     assert slurm.main(["JOB=1:3", "log/x.JOB.log", "bash", "-c",
                        "echo 'step: file: wrong in JOB' >&2; test JOB = 2"]) == 1
