@@ -81,20 +81,13 @@ class DataDir:
 
     @cached_property
     def utt2dur(self):
-        return self._durations("utt2dur")
+        return {utt: _seconds(value, self.path / "utt2dur", utt)
+                for utt, value in self.table("utt2dur").items()}
 
     @cached_property
     def reco2dur(self):
-        return self._durations("reco2dur")
-
-    def _durations(self, name):
-        lengths = {key: _seconds(value, self.path / name, key)
-                   for key, value in self.table(name).items()}
-        for key, seconds in lengths.items():
-            if seconds < 0:
-                raise UserError(self.path / name, f"{key} lasts {seconds:g} s",
-                                "correct it, or remove the file")
-        return lengths
+        return {recording: _seconds(value, self.path / "reco2dur", recording)
+                for recording, value in self.table("reco2dur").items()}
 
     def segment(self, utt):
         """(recording, start, end) of an utterance; the whole recording if there are no segments."""

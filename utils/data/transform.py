@@ -58,6 +58,10 @@ def rename(tables, utt=str, spk=str, reco=None):
 def durations(data, measure=False):
     """{utt: s} of utt2dur, else (or to measure it) of segments and the audio's headers"""
     if not measure and all(utt in data.utt2dur for utt in data.utts):
+        for utt in data.utts:
+            if data.utt2dur[utt] < 0:
+                raise UserError(data.path / "utt2dur", f"{utt} lasts {data.utt2dur[utt]:g} s",
+                                "correct it, or remove the file")
         return data.utt2dur
     data.require("wav.scp")
     lengths, result = {}, {}

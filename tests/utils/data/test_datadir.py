@@ -71,13 +71,6 @@ def test_missing_directory_and_files(tmp_path):
         DataDir(tmp_path).utts  # noqa: B018
 
 
-@pytest.mark.parametrize("name", ["utt2dur", "reco2dur"])
-def test_a_negative_duration_is_named(tmp_path, name):
-    (tmp_path / name).write_text("a 1.5\nb -0.5\n")
-    with pytest.raises(UserError, match=f"{name}: b lasts -0.5 s"):
-        getattr(DataDir(tmp_path), name)
-
-
 def test_kinds_of_files():
     names = ["text", "utt2accent", "spk2gender", "cmvn.scp", "wav.scp", "reco2dur", "feats.json",
              "text.bak", "utt2dur.old"]

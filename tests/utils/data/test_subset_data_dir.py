@@ -18,6 +18,16 @@ def subset(tmp_path, *arguments):
     return DataDir(target)
 
 
+def test_a_negative_duration_is_named(tiny_copy, tmp_path):
+    source = tiny_copy / "data" / "test"
+    lines = (source / "utt2dur").read_text().splitlines()
+    utt = lines[1].split()[0]
+    (source / "utt2dur").write_text("\n".join([lines[0], f"{utt} -0.5", *lines[2:]]) + "\n")
+    with pytest.raises(UserError, match=f"utt2dur: {utt} lasts -0.5 s"):
+        main(["--minutes", "0.1", source, tmp_path / "x"])
+    assert not (tmp_path / "x").exists()
+
+
 def test_first_last_shortest(source, tmp_path):
     data = DataDir(source)
     assert subset(tmp_path, "--first", source, 7).utts == data.utts[:7]
