@@ -57,7 +57,7 @@ def quick_conf(recipe, directory):
     append("--realign-iters=3 6\n--tree-threshold=250\n", "tri*")
     append(NETWORK, "nnet", "tdnn*")
     append(FURTHER, "mmi", "transfer", "kept", "lhuc", "pruned", "pruned[0-9]*", "half", "factored",
-           "student")
+           "student", "multi", "multi_tuned")
     append("--sizes=hidden_dim=32 offsets=1,2\n", "student")
     append(LM_WEIGHTS, "score")
     append("--max-wer-rise=9\n", "pruned*", "int*")   # of so few words

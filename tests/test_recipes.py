@@ -216,7 +216,7 @@ def test_mboshi_recipe_on_a_tiny_corpus(server, english, tiny, tmp_path):
     assert float(rows["transfer"]) < 40 and float(rows["transfer_bpe"]) < 60, rows
     methods = [line.split()[0] for line in (part / "methods_test").read_text().splitlines()]
     assert methods == ["system", "scratch", "transfer", "new", "realigned", "mmi", "linear-0.2",
-                       "loglinear-0.2"]
+                       "loglinear-0.2", "multi", "multi_tuned"]
     assert "after_all" in (tmp_path / "exp/forgotten_an4").read_text()
     small = (part / "small").read_text()
     assert [line.split()[0] for line in small.splitlines()] == [

@@ -28,7 +28,8 @@ num_units=200      # subwords
 method_size=10     # of them, on which methods are compared; if it is none, the first; "": on none
 methods="new frozen slow thaw top keep adapt lora lhuc lin distill"   # conf/method_<method>.conf
 mix_weights="0.1 0.2 0.3"   # of the source in its mixture with the target, of which dev chooses
-source_dir=../english   # the source's recipe, from where paths in its data begin
+multi=true         # whether one network learns the source's language and the target at once, too
+source_dir=../english   # the source's recipe, where paths in its data begin
 source_data=../english/data   # data of the source: lang_test, its development and test sets
 source_exp=../english/exp   # systems of the source
 source_tests="test_an4 test_speechocean762"   # what the source may forget; none: ""
@@ -60,10 +61,14 @@ if [[ $subwords == true ]]; then bpes+=(_bpe); fi
 networks="scratch transfer"
 # Networks by other methods of transfer: exp/<method size>/method/<method>/<seed>. Beside those of
 # conf/method_<method>.conf: trained anew on what the transferred network aligned, the transferred
-# network trained further by sequences, and the source's posteriors mixed with its own, linearly and
-# log-linearly.
+# network trained further by sequences, the source's posteriors mixed with its own, linearly and
+# log-linearly, and both languages learnt at once, as they are and further on the target.
 mixtures=$(for form in linear loglinear; do printf "$form-%s " $mix_weights; done)
-all_methods=${method_size:+$methods realigned mmi $mixtures}
+at_once=""
+if [[ $multi == true ]]; then at_once="multi multi_tuned"; fi
+all_methods=${method_size:+$methods realigned mmi $mixtures $at_once}
+# Where in <method>/<seed> the target's network is.
+target_in() { if [[ $1 == multi ]]; then echo target/; fi; }
 from=$source_exp/nnet/${seeds%% *}   # the source network
 zero=$exp/0/transfer
 
@@ -261,35 +266,44 @@ if begin 16 "other methods of transfer, on one size"; then
       steps/transfer/mix.py --form "${mixture%-*}" --weight "${mixture#*-}" \
         --pdf-map "$part/map" "$from" "$transferred" "$part/method/$mixture/$seed"
     done
+    if [[ $multi == true ]]; then
+      utils/data/copy_data_dir.py --paths-from "$source_dir" "$source_data/nnet/train" \
+        "$data/source/train"
+      steps/nnet/train_multi.py --config "$conf/nnet.conf" \
+        --config "$conf/nnet_$method_size.conf" --config "$conf/multi.conf" --seed "$seed" \
+        "$part/method/multi/$seed" \
+        source="$data/source/train,$source_exp/tri3b" target="$train,$part/tri3b"
+      steps/transfer/transfer.py --config "$conf/nnet_$method_size.conf" \
+        --config "$conf/transfer.conf" --config "$conf/multi_tuned.conf" --seed "$seed" \
+        "$part/method/multi/$seed/target" "$train" "$part/tri3b" "$part/method/multi_tuned/$seed"
+    fi
     for method in $all_methods; do
       for set in dev test; do
         steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
-          "$part/tri3b/graph" "$data/nnet/$set" "$part/method/$method/$seed/decode_$set"
+          "$part/tri3b/graph" "$data/nnet/$set" \
+          "$part/method/$method/$seed/$(target_in "$method")decode_$set"
       done
     done
   done
 fi
 
-# Decodes a set of the source in its own recipe's folder, where the paths in its scp files begin:
-# decode_source <set> <network> <dir>
-decode_source() {
-  local paths
-  mkdir -p "$3"
-  readarray -t paths < <(realpath steps/decode/decode.py "$conf/decode_nnet.conf" "$2" \
-    "$source_exp/tri3b/graph" "$source_data/nnet/$1" "$3")
-  (cd "$source_dir" && "${paths[0]}" --config "${paths[1]}" --nj "$nj" --cmd "$decode_cmd" \
-    --model "${paths[2]}" "${paths[3]}" "${paths[4]}" "${paths[5]}/decode_$1")
-}
-
 if begin 17 "what the source has forgotten: its own test sets, before and after"; then
   if [[ -n $source_tests ]]; then
     steps/decode/make_graph.py "$source_data/lang_test" "$source_exp/tri3b" \
       "$source_exp/tri3b/graph"
-    for set in "$source_dev" $source_tests; do decode_source "$set" "$from" "$exp/source"; done
+    for set in "$source_dev" $source_tests; do
+      utils/data/copy_data_dir.py --paths-from "$source_dir" "$source_data/nnet/$set" \
+        "$data/source/$set"
+      steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+        --model "$from" "$source_exp/tri3b/graph" "$data/source/$set" "$exp/source/decode_$set"
+    done
   fi
   for size in $sizes; do
     after=$exp/$size/transfer/${seeds%% *}/source
-    for set in $source_tests; do decode_source "$set" "$after" "$after"; done
+    for set in $source_tests; do
+      steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
+        "$source_exp/tri3b/graph" "$data/source/$set" "$after/decode_$set"
+    done
   done
 fi
 
@@ -335,12 +349,12 @@ if begin 20 "word and character error rates"; then
   for method in $all_methods; do
     for seed in $seeds; do
       score_pair "$data/nnet" "$exp/$method_size/tri3b/graph" \
-        "$exp/$method_size/method/$method/$seed"
+        "$exp/$method_size/method/$method/$seed/$(target_in "$method")"
     done
   done
   if [[ -n $source_tests ]]; then
     steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
-      "$source_data/nnet/$source_dev" "$source_exp/tri3b/graph" "$exp/source/decode_$source_dev"
+      "$data/source/$source_dev" "$source_exp/tri3b/graph" "$exp/source/decode_$source_dev"
   fi
   networks_of_source=("$exp/source")
   for size in $sizes; do
@@ -349,8 +363,8 @@ if begin 20 "word and character error rates"; then
   for set in $source_tests; do
     for network in "${networks_of_source[@]}"; do
       steps/score/score.py --config "$conf/score.conf" --nj "$nj" --cmd "$decode_cmd" \
-        --dev "$exp/source/decode_$source_dev" "$source_data/nnet/$set" \
-        "$source_exp/tri3b/graph" "$network/decode_$set"
+        --dev "$exp/source/decode_$source_dev" "$data/source/$set" "$source_exp/tri3b/graph" \
+        "$network/decode_$set"
     done
   done
   steps/score/results.py --out "$exp/results" "${decodes[@]}"
@@ -382,7 +396,8 @@ if begin 21 "tables with significance, and the learning curve"; then
   for set in $(if [[ -n $method_size ]]; then echo dev test; fi); do
     rows=()
     for method in $all_methods; do
-      rows+=("$method=$(of_seeds "$method_size/method/$method" "decode_$set")")
+      decode=$(target_in "$method")decode_$set
+      rows+=("$method=$(of_seeds "$method_size/method/$method" "$decode")")
     done
     steps/score/table.py --baseline transfer --out "$exp/$method_size/methods_$set" \
       scratch="$(of_seeds "$method_size/scratch" "decode_$set")" \

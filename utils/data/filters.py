@@ -11,6 +11,7 @@ utils/data/audio.py computes them.
 import math
 import re
 import shlex
+from pathlib import Path
 from typing import NamedTuple
 
 COLOURS = ("white", "pink", "brown")
@@ -142,5 +143,26 @@ def add_filter(rxfilename, name, value):
         return f"{command} {shlex.quote(rxfilename)} |"
     upstream = rxfilename[:-1].strip()
     if re.search(r"[;&\n]", upstream) and not split_filters(rxfilename)[1]:
-        upstream = f"({upstream})"
+        upstream = f"({' ' * upstream.startswith('(')}{upstream})"   # (( is arithmetic to bash
     return f"{upstream} | {command} - |"
+
+
+def from_here(rxfilename, folder):
+    """A rxfilename whose relative paths begin in a folder, as it is from where that path begins.
+
+    A pipe that is not of our filters alone is started in that folder.
+    """
+    source, filters = split_filters(rxfilename)
+    if source.endswith("|"):
+        result = f"cd {shlex.quote(str(folder))} && {source}"
+    else:
+        result = str(Path(folder) / source)
+    for name, value in filters:
+        if name == "noise":
+            value = value._replace(sources=tuple(
+                sound._replace(rxfilename=from_here(sound.rxfilename, folder))
+                if sound.rxfilename else sound for sound in value.sources))
+        elif name == "reverb" and isinstance(value, str):
+            value = from_here(value, folder)
+        result = add_filter(result, name, value)
+    return result

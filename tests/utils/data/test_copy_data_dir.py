@@ -1,9 +1,17 @@
+import os
+import shutil
+import subprocess
+import sys
+
 import pytest
 
+from steps.features.archive import MatrixReader
+from utils.data.audio import read_audio
 from utils.data.copy_data_dir import main
 from utils.data.datadir import DataDir
+from utils.data.tables import write_table
 from utils.data.validate_data_dir import main as validate
-from utils.step import UserError
+from utils.step import ROOT, UserError
 
 
 def test_copy_with_prefixes_and_suffixes(tiny, tmp_path):
@@ -57,3 +65,35 @@ def test_a_space_in_a_prefix_is_refused(tiny, tmp_path):
     with pytest.raises(UserError, match="--utt-prefix: there is a space in it"):
         main(["--utt-prefix", "a b", tiny / "data" / "test", tmp_path / "x"])
     assert not (tmp_path / "x").exists()
+
+
+def test_data_of_another_recipe(tiny_copy, tmp_path, monkeypatch):
+    """Its scp files name what is in that recipe's folder, as it is seen from here."""
+    other = tmp_path / "egs/other"
+    shutil.copytree(tiny_copy / "data/test", other / "data/test")
+    (other / "wav").mkdir()
+    table = {utt: f"wav/{utt}.wav" for utt in DataDir(other / "data/test").utts}
+    for utt, path in DataDir(other / "data/test").wav_scp.items():
+        shutil.copy(path, other / table[utt])
+    table["gus-002"] = f"cat {table['gus-002']} |"
+    write_table(other / "data/test/wav.scp", table)
+    for name in ("steps", "utils"):
+        (other / name).symlink_to(ROOT / name)
+    for command in ["steps/features/make_mfcc.py data/test",
+                    "steps/features/compute_cmvn.py data/test",
+                    "utils/data/perturb_speed.py 0.9,1.0 data/test data/sp"]:
+        subprocess.run([sys.executable, *command.split()], cwd=other, check=True,
+                       env={**os.environ, "PYTHONPATH": str(ROOT)})
+    here = tmp_path / "egs/here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    for name in ("test", "sp"):
+        assert main(["--paths-from", "../other", f"../other/data/{name}", f"data/{name}"]) == 0
+    data = DataDir("data/test")
+    reader = MatrixReader()
+    for path in [*data.feats_scp.values(), *data.cmvn_scp.values()]:
+        assert path.startswith("../other/data/test/feats/") and reader.read(path).shape
+    for path in [*data.wav_scp.values(), *DataDir("data/sp").wav_scp.values()]:
+        assert len(read_audio(path)[0])
+    with pytest.raises(UserError, match=r"\.\./no: no such directory .--paths-from is"):
+        main(["--paths-from", "../no", "../other/data/test", "data/again"])

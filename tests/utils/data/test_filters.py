@@ -1,6 +1,16 @@
+import subprocess
+
 import pytest
 
-from utils.data.filters import Noise, Room, Source, add_filter, parse_filter, split_filters
+from utils.data.filters import (
+    Noise,
+    Room,
+    Source,
+    add_filter,
+    from_here,
+    parse_filter,
+    split_filters,
+)
 
 NOISE = Noise(7.5, (Source("pink", 4294967295), Source("loop", 3.25, "a b/it's.wav"),
                     Source("once", 0.5, "sph2pipe -f wav x.sph | cat |"),
@@ -37,3 +47,23 @@ def test_no_noise(text):
 def test_no_room(text):
     with pytest.raises(ValueError):
         parse_filter("reverb", text)
+
+
+def test_paths_as_they_are_from_elsewhere():
+    assert from_here("corpus/a.wav", "../en") == "../en/corpus/a.wav"
+    assert from_here("/corpus/a.wav", "../en") == "/corpus/a.wav"
+    assert from_here("cat a.wav |", "../e n") == "cd '../e n' && cat a.wav |"
+    name = add_filter(add_filter("a.wav", "noise", NOISE), "reverb", "/rirs/1.wav")
+    source, filters = split_filters(from_here(add_filter(name, "speed", 0.9), "../en"))
+    assert source == "../en/a.wav" and filters[1:] == [("reverb", "/rirs/1.wav"), ("speed", 0.9)]
+    assert filters[0][1].snr == NOISE.snr and [
+        sound.rxfilename for sound in filters[0][1].sources] == [
+        "", "../en/a b/it's.wav", "cd ../en && sph2pipe -f wav x.sph | cat |",
+        add_filter("../en/x.wav", "speed", 0.9)]
+
+
+def test_what_is_in_parentheses_is_no_arithmetic_to_bash():
+    command = add_filter("(cat a.wav; true) |", "speed", 0.9).removesuffix("|")
+    command = command.rpartition("|")[0]
+    assert subprocess.run(["bash", "-c", f"cat() {{ echo $1; }}; {command}"], check=True,
+                          capture_output=True, text=True).stdout == "a.wav\n"
