@@ -38,6 +38,7 @@ an4=""             # the source's corpora, where they are on disk already: see .
 speechocean762=""  # the same
 systems="mono tri1 tri2b tri3b tri3b_bpe"   # GMM systems to decode and score, tri3b among them
 subwords=true      # whether networks decode with subwords, too
+adapted=true       # whether there are networks on tri3b's adapted features, too
 seeds=0            # networks of the target from each of these seeds; the source from the first
 nj=2               # jobs in parallel
 data=data          # where data directories, dict, lang and LM are
@@ -59,6 +60,20 @@ if [[ -n $method_size && " $sizes " != *" $method_size "* ]]; then method_size=$
 bpes=("")
 if [[ $subwords == true ]]; then bpes+=(_bpe); fi
 networks="scratch transfer"
+if [[ $adapted == true ]]; then networks+=" scratch_sat transfer_sat"; fi
+
+# Where dev and test are as a network hears them: features_of <size> <network>
+features_of() { if [[ $2 == *_sat ]]; then echo "$data/sat/$1"; else echo "$data/nnet"; fi; }
+
+# Features of a size's tri3b, adapted by the transforms of its alignments or decoding, beside log
+# mel energies:
+# adapt <size> <alignments or decoding> <data with MFCC> <data with log mel energies> <set>
+adapt() {
+  local fmllr=$data/fmllr/$1/$5 joined=$data/sat/$1/$5
+  steps/hmm/make_fmllr_feats.py --nj "$nj" --cmd "$train_cmd" "$3" "$exp/$1/tri3b" "$2" "$fmllr"
+  steps/features/paste_feats.py "$fmllr" "$4" "$joined"
+  steps/features/compute_cmvn.py "$joined"
+}
 # Networks by other methods of transfer: exp/<method size>/method/<method>/<seed>. Beside those of
 # conf/method_<method>.conf: trained anew on what the transferred network aligned, the transferred
 # network trained further by sequences, the source's posteriors mixed with its own, linearly and
@@ -182,7 +197,7 @@ if begin 10 "the source: a network of English"; then
   fi
 fi
 
-if begin 11 "log mel energies, and copies at other speeds, for networks"; then
+if begin 11 "for networks: log mel energies, copies at other speeds, adapted features"; then
   for size in $sizes; do
     utils/data/perturb_speed.py 0.9,1.0,1.1 "$data/train_$size" "$data/nnet/train_$size"
   done
@@ -192,6 +207,19 @@ if begin 11 "log mel energies, and copies at other speeds, for networks"; then
       "$data/nnet/$set"
     steps/features/compute_cmvn.py "$data/nnet/$set"
   done
+  for size in $(if [[ $adapted == true ]]; then echo "$sizes"; fi); do
+    ali=$exp/$size/tri3b_sp_ali
+    utils/data/perturb_speed.py 0.9,1.0,1.1 "$data/train_$size" "$data/sp/train_$size"
+    steps/features/make_mfcc.py --config "$conf/mfcc.conf" --nj "$nj" --cmd "$train_cmd" \
+      "$data/sp/train_$size"
+    steps/features/compute_cmvn.py "$data/sp/train_$size"
+    steps/hmm/align.py --nj "$nj" --cmd "$train_cmd" \
+      "$data/sp/train_$size" "$data/lang" "$exp/$size/tri3b" "$ali"
+    adapt "$size" "$ali" "$data/sp/train_$size" "$data/nnet/train_$size" train
+    for set in dev test; do
+      adapt "$size" "$exp/$size/tri3b/decode_$set" "$data/$set" "$data/nnet/$set" "$set"
+    done
+  done
 fi
 
 if begin 12 "networks from scratch: the target alone"; then
@@ -199,6 +227,11 @@ if begin 12 "networks from scratch: the target alone"; then
     for seed in $seeds; do
       steps/nnet/train.py --config "$conf/nnet.conf" --config "$conf/nnet_$size.conf" \
         --seed "$seed" "$data/nnet/train_$size" "$exp/$size/tri3b" "$exp/$size/scratch/$seed"
+      if [[ $adapted == true ]]; then
+        steps/nnet/train.py --config "$conf/nnet.conf" --config "$conf/nnet_$size.conf" \
+          --config "$conf/sat.conf" --seed "$seed" "$data/sat/$size/train" \
+          "$exp/$size/tri3b_sp_ali" "$exp/$size/scratch_sat/$seed"
+      fi
     done
   done
 fi
@@ -211,6 +244,13 @@ if begin 13 "transfer: the target on the source network's layers, outputs begin 
       steps/transfer/transfer.py --config "$conf/transfer.conf" --config "$conf/nnet_$size.conf" \
         --pdf-map "$exp/$size/map" --seed "$seed" --scratch "$exp/$size/scratch/$seed" \
         "$from" "$data/nnet/train_$size" "$exp/$size/tri3b" "$exp/$size/transfer/$seed"
+      # The source knows no adapted features: beside those that it knows they begin with weights 0.
+      if [[ $adapted == true ]]; then
+        steps/transfer/transfer.py --config "$conf/transfer.conf" --config "$conf/nnet_$size.conf" \
+          --config "$conf/sat.conf" --new-inputs true --pdf-map "$exp/$size/map" --seed "$seed" \
+          --scratch "$exp/$size/scratch_sat/$seed" "$from" "$data/sat/$size/train" \
+          "$exp/$size/tri3b_sp_ali" "$exp/$size/transfer_sat/$seed"
+      fi
     done
   done
 fi
@@ -235,8 +275,8 @@ if begin 15 "decoding with the networks, with words and with subwords"; then
           for set in dev test; do
             # The tree is tri3b's, and so the graph.
             steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" \
-              --cmd "$decode_cmd" "$exp/$size/tri3b/graph$bpe" "$data/nnet/$set" \
-              "$exp/$size/$network/$seed/decode_$set$bpe"
+              --cmd "$decode_cmd" "$exp/$size/tri3b/graph$bpe" \
+              "$(features_of "$size" "$network")/$set" "$exp/$size/$network/$seed/decode_$set$bpe"
           done
         done
       done
@@ -338,7 +378,8 @@ if begin 20 "word and character error rates"; then
     for network in $networks; do
       for seed in $seeds; do
         for bpe in "${bpes[@]}"; do
-          score_pair "$data/nnet" "$exp/$size/tri3b/graph$bpe" "$exp/$size/$network/$seed" "$bpe"
+          score_pair "$(features_of "$size" "$network")" "$exp/$size/tri3b/graph$bpe" \
+            "$exp/$size/$network/$seed" "$bpe"
           decodes+=("$exp/$size/$network/$seed/decode_test$bpe")
         done
       done
@@ -384,13 +425,22 @@ if begin 21 "tables with significance, and the learning curve"; then
       done
     done
     steps/score/table.py --baseline scratch --out "$exp/$size/table" "${rows[@]}"
+    if [[ $adapted == true ]]; then
+      rows=()
+      for network in scratch_sat transfer_sat; do
+        rows+=("$network=$(of_seeds "$size/$network" decode_test)")
+      done
+      steps/score/table.py --baseline scratch_sat --out "$exp/$size/table_sat" \
+        tri3b="$exp/$size/tri3b/decode_test" "${rows[@]}"
+    fi
     minutes=$size
     if [[ $size == all ]]; then
       minutes=$(awk '{ s += $2 } END { printf "%.0f", s / 60 }' "$data/train_all/utt2dur")
     fi
-    points+=("GMM:$minutes=$exp/$size/tri3b/decode_test"
-      "scratch:$minutes=$(of_seeds "$size/scratch" decode_test)"
-      "transfer:$minutes=$(of_seeds "$size/transfer" decode_test)")
+    points+=("GMM:$minutes=$exp/$size/tri3b/decode_test")
+    for network in $networks; do
+      points+=("$network:$minutes=$(of_seeds "$size/$network" decode_test)")
+    done
   done
   # What is chosen among methods, such as a mixture's weight, the first of these tables chooses.
   for set in $(if [[ -n $method_size ]]; then echo dev test; fi); do

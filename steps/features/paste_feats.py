@@ -53,7 +53,7 @@ def main(argv=None):
         name = "feats/pasted.ark"
         with MatrixWriter(out / name, f"{args.dest}/{name}") as archive:
             for utt in utts:
-                feats = pasted(utt, sources, reader, args.length_tolerance)
+                feats, dims = pasted(utt, sources, reader, args.length_tolerance)
                 archive.write(utt, feats)
                 lengths[utt] = str(len(feats))
         tables = {name: table for name, table in select(sources[0], utts).items()
@@ -61,8 +61,7 @@ def main(argv=None):
         tables |= {"feats.scp": archive.index, "utt2num_frames": lengths}
         write_data(out, tables)
         (out / "feats.json").write_text(
-            json.dumps({**description(args.data, feats.shape[1]), "content": step.key()},
-                       indent=1) + "\n")
+            json.dumps({**description(args.data, dims), "content": step.key()}, indent=1) + "\n")
         drop_stale(args.dest, tables)
     return step.finish(f"{args.dest}: {len(utts)} utterances, "
                        f"{sum(map(int, lengths.values()))} frames of {feats.shape[1]}")
@@ -89,7 +88,7 @@ def check_left_out(sources, utts):
 
 
 def pasted(utt, sources, reader, tolerance):
-    """float32 (num_frames, sum of dims)"""
+    """float32 (num_frames, sum of dims); dims, the values a frame of each"""
     parts = [reader.feats(data, utt) for data in sources]
     lengths = [len(part) for part in parts]
     for data, length in zip(sources, lengths, strict=True):
@@ -97,16 +96,23 @@ def pasted(utt, sources, reader, tolerance):
             raise UserError(f"{data.path}/feats.scp", f"{utt} has {length} frames, and in "
                             f"{sources[0].path} {lengths[0]}", "make both of the same sound, "
                             "with frames alike, or see --length-tolerance")
-    return np.hstack([part[:min(lengths)] for part in parts]).astype(np.float32, copy=False)
+    feats = np.hstack([part[:min(lengths)] for part in parts]).astype(np.float32, copy=False)
+    return feats, [part.shape[1] for part in parts]
 
 
-def description(paths, feat_dim):
-    """feats.json; other features of any of the directories are another fingerprint."""
+def description(paths, dims):
+    """feats.json; other features of any of the directories are another fingerprint.
+
+    dims  values a frame of each directory's features
+    """
     parts = [read_feats_config(path) for path in paths]
     prints = " ".join(part.get("fingerprint", "") for part in parts)
-    return {"kind": "+".join(part.get("kind", "feats") for part in parts), "feat_dim": feat_dim,
+    return {"kind": "+".join(part.get("kind", "feats") for part in parts), "feat_dim": sum(dims),
             "fingerprint": hashlib.blake2b(prints.encode(), digest_size=8).hexdigest(),
-            "frame_shift": frame_shift(parts[0])}
+            "frame_shift": frame_shift(parts[0]),
+            "parts": [{"kind": part.get("kind", "feats"), "feat_dim": dim,
+                       "fingerprint": part.get("fingerprint")}
+                      for part, dim in zip(parts, dims, strict=True)]}
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from utils.json_file import read_json
 from utils.step import UserError
 
 CMVN = ("speaker", "utterance", "sliding", "none")
-NOT_OPTIONS = {"fingerprint", "content"}
+NOT_OPTIONS = {"fingerprint", "content", "parts"}
 
 
 def read_feats_config(directory):

@@ -23,6 +23,7 @@ from steps.nnet.network import (
     read_model,
 )
 from steps.nnet.training import check_dim, write_directory
+from steps.transfer import widen
 from steps.transfer.pdf_map import check_map, read_pdf_map
 from utils.json_file import read_json
 from utils.step import UserError, log
@@ -64,12 +65,25 @@ class Source:
         self.front_end = read_front_end(self.path)
         self.transitions = read_transitions(self.path / "final.mdl")
         self.files = [self.path / name for name in FILES]
+        self.inputs = None    # (first, feat_dim) of widen.place_in()
+        self._narrow = self.config
+
+    def hear_more(self, data_dir):
+        """Take the features of a data directory, of which those that it knows are a part."""
+        found = read_feats_config(data_dir)
+        self.inputs = widen.place_in(self.front_end.get("feats") or {}, found, data_dir)
+        self.config = widen.widened_config(self.config, *self.inputs, self.path)
+        self.front_end = {**self.front_end, "feats": found}
+        new = self.config["feat_dim"] - self._narrow["feat_dim"]
+        log(f"{data_dir}: {new} values a frame beside the {self._narrow['feat_dim']} that "
+            f"{self.path} knows; their weights begin at 0")
 
     def priors(self):
         return np.maximum(priors_of(self.path, self.config), PRIOR_FLOOR)
 
     def model(self):
-        return read_model(self.path)
+        model = read_model(self.path)
+        return widen.widen(model, self._narrow, *self.inputs, self.path) if self.inputs else model
 
 
 def front_end_for(source, data, other_features=False):

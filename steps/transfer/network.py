@@ -1,5 +1,6 @@
 """The network that a transfer trains: what it begins with, adapters, a teacher; and its files."""
 
+import json
 import math
 import shutil
 
@@ -79,6 +80,9 @@ class Grown:
         write_network(out, model, self._counted(self.source.config, model), self.source.priors())
         for name in FROM_SOURCE:
             shutil.copyfile(self.source.path / name, out / name)
+        if self.source.inputs:
+            (out / "front_end.json").write_text(
+                json.dumps(self.source.front_end, indent=1) + "\n")
 
     def _write_adapter(self, out, plan):
         about = {"source": adapters.fingerprint(self.source.path), "adapters": self.kinds,

@@ -17,7 +17,7 @@ OUTPUTS = ("new", "map", "copy")
 BATCHNORMS = ("train", "adapt", "keep")
 # Options that the network to begin with depends on.
 OF_INITIAL = ("source", "copy_to", "reset", "output", "pdf_map", "new_layers", "other_features",
-              "held_out", "seed")
+              "new_inputs", "held_out", "seed")
 
 
 def add_options(step):
@@ -54,6 +54,9 @@ def add_options(step):
         help="network trained on the target alone: a transfer that is worse is warned of")
     add("--other-features", type=yes_or_no, default=False,
         help="take features that are made in another way but have as many values (default false)")
+    add("--new-inputs", type=yes_or_no, default=False,
+        help="the data has more features than the source knows, put beside these by "
+             "steps/features/paste_feats.py; their weights begin at 0 (default false)")
     training.add_training_options(step, Options(), epochs=count)
     add("source", help="network directory to begin with")
     add("data", help="data directory of the target, with features")
@@ -86,6 +89,9 @@ def checked_options(args):
                         "a new output layer goes on new layers")
     if args.adapters:
         layer_plan.parse_adapters(args.adapters)
+        if args.new_inputs:
+            raise UserError("--new-inputs", "have weights of their own, and --adapters keeps the "
+                            "source's network as it is", "leave out one of them")
         if args.unfreeze_every:
             raise UserError("--unfreeze-every", "is of copied layers, which --adapters keeps as "
                             "they are", "leave out one of them")
@@ -109,6 +115,8 @@ class Unheard:
 def read_target(args, source, scratch):
     """LanguageData of the target, or Unheard where there are no alignments and no epochs."""
     training.check_inputs(args.data, args.alidir)
+    if args.new_inputs:
+        source.hear_more(args.data)
     front_end = initial.front_end_for(source, DataDir(args.data), args.other_features)
     if not any(Path(args.alidir).glob("ali.*.gz")):
         if args.num_epochs:

@@ -47,6 +47,10 @@ def test_other_features_are_another_fingerprint(sides, tmp_path):
 
     before = description()
     assert (before["kind"], before["feat_dim"], before["frame_shift"]) == ("mfcc+fbank", 33, 0.01)
+    assert [(part["kind"], part["feat_dim"]) for part in before["parts"]] == [
+        ("mfcc", 13), ("fbank", 20)]
+    assert before["parts"][0]["fingerprint"] == json.loads(
+        (tmp_path / first / "feats.json").read_text())["fingerprint"]
     make_fbank.main(["--nj", 1, "--num-mel-bins", 20, "--preemphasis-coefficient", 0.9, second])
     assert description()["fingerprint"] != before["fingerprint"]
 
