@@ -212,8 +212,8 @@ def test_mboshi_recipe_on_a_tiny_corpus(server, english, tiny, tmp_path):
     part = tmp_path / "exp/all"
     rows = {line.split()[0]: line.split()[1] for line in (part / "table").read_text().splitlines()}
     assert list(rows) == ["system", "tri3b", "tri3b_bpe", "zero", "scratch", "scratch_bpe",
-                          "transfer", "transfer_bpe", "scratch_sat", "scratch_sat_bpe", "transfer_sat",
-                          "transfer_sat_bpe"]
+                          "transfer", "transfer_bpe", "scratch_sat", "scratch_sat_bpe",
+                          "transfer_sat", "transfer_sat_bpe"]
     assert "transfer_sat" in (part / "table_sat").read_text()
     assert float(rows["transfer"]) < 40 and float(rows["transfer_bpe"]) < 60, rows
     methods = [line.split()[0] for line in (part / "methods_test").read_text().splitlines()]

@@ -179,12 +179,21 @@ class Step:
         records = read_done(directory)
         done = records.get(self.name)
         alone = not any(name in records for name in self.family if name != self.name)
-        if done and alone and not self.args.force and done["options"] == self.options() \
+        if done and alone and not self.args.force and self._same_options(done["options"]) \
                 and done["inputs"] == self.inputs \
                 and all((Path(directory) / f).exists() for f in done["outputs"]):
             log(f"{directory}: up to date (--force runs it again)")
             return True
         return False
+
+    def _same_options(self, recorded):
+        """Whether a run had these options. One that came to the step later, at its default, does
+        what was done before it came.
+        """
+        options = self.options()
+        return options == recorded | {
+            name: json.loads(json.dumps(self.parser.get_default(name), default=str))
+            for name in options.keys() - recorded.keys()}
 
     def check_kind(self, directory):
         """UserError if a step that fills a directory is given one of data, or of another kind."""

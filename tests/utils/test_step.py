@@ -74,6 +74,19 @@ def test_runs_again_only_for_a_reason(copy, tmp_path):
     assert ran("--times", "2")
 
 
+def test_an_option_that_came_later_changes_nothing_at_its_default(copy, tmp_path):
+    def told(*options):
+        return copy(*options).communicate()[1]
+
+    told()
+    script = tmp_path / "copy.py"
+    script.write_text(script.read_text().replace(
+        'step.add("source")', 'step.add("--more", default="")\n    step.add("source")'))
+    assert "up to date" in told()
+    assert "up to date" not in told("--more", "yes")
+    assert "up to date" in told("--more", "yes") and "up to date" not in told()
+
+
 def member(name, options, directory, outputs):
     """Run a step of that name which writes the outputs; whether it had to."""
     step = Step(ROOT / f"{name}.py", "doc")
