@@ -30,8 +30,8 @@ methods="new frozen slow thaw top keep adapt lora lhuc lin distill"   # conf/met
 mix_weights="0.1 0.2 0.3"   # of the source in its mixture with the target, of which dev chooses
 multi=true         # whether one network learns the source's language and the target at once, too
 source_dir=../english   # the source's recipe, where paths in its data begin
-source_data=../english/data   # data of the source: lang_test, its development and test sets
-source_exp=../english/exp   # systems of the source
+source_data=../english/data   # data of the source: lang_test, nnet/train, its dev and test sets
+source_exp=../english/exp   # systems of the source: tri3b with its alignments, nnet/<seed>
 source_tests="test_an4 test_speechocean762"   # what the source may forget; none: ""
 source_dev=dev     # of the source, where LM weights for these are chosen
 an4=""             # the source's corpora, where they are on disk already: see ../english/run.sh
@@ -82,8 +82,8 @@ mixtures=$(for form in linear loglinear; do printf "$form-%s " $mix_weights; don
 at_once=""
 if [[ $multi == true ]]; then at_once="multi multi_tuned"; fi
 all_methods=${method_size:+$methods realigned mmi $mixtures $at_once}
-# Where in <method>/<seed> the target's network is.
-target_in() { if [[ $1 == multi ]]; then echo target/; fi; }
+# Where the target's network is: target_in <method>/<seed>
+target_in() { if [[ $1 == multi/* ]]; then echo "$1/target"; else echo "$1"; fi; }
 from=$source_exp/nnet/${seeds%% *}   # the source network
 zero=$exp/0/transfer
 
@@ -287,6 +287,10 @@ fi
 if begin 16 "other methods of transfer, on one size"; then
   part=$exp/${method_size:-none}
   train=$data/nnet/train_$method_size
+  if [[ -n $method_size && $multi == true ]]; then
+    utils/data/copy_data_dir.py --paths-from "$source_dir" "$source_data/nnet/train" \
+      "$data/source/train"
+  fi
   for seed in $(if [[ -n $method_size ]]; then echo "$seeds"; fi); do
     transferred=$part/transfer/$seed
     steps/nnet/align.py --nj "$nj" --cmd "$train_cmd" "$train" "$data/lang" "$transferred" \
@@ -307,8 +311,6 @@ if begin 16 "other methods of transfer, on one size"; then
         --pdf-map "$part/map" "$from" "$transferred" "$part/method/$mixture/$seed"
     done
     if [[ $multi == true ]]; then
-      utils/data/copy_data_dir.py --paths-from "$source_dir" "$source_data/nnet/train" \
-        "$data/source/train"
       steps/nnet/train_multi.py --config "$conf/nnet.conf" \
         --config "$conf/nnet_$method_size.conf" --config "$conf/multi.conf" --seed "$seed" \
         "$part/method/multi/$seed" \
@@ -321,7 +323,7 @@ if begin 16 "other methods of transfer, on one size"; then
       for set in dev test; do
         steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
           "$part/tri3b/graph" "$data/nnet/$set" \
-          "$part/method/$method/$seed/$(target_in "$method")decode_$set"
+          "$part/method/$(target_in "$method/$seed")/decode_$set"
       done
     done
   done
@@ -390,7 +392,7 @@ if begin 20 "word and character error rates"; then
   for method in $all_methods; do
     for seed in $seeds; do
       score_pair "$data/nnet" "$exp/$method_size/tri3b/graph" \
-        "$exp/$method_size/method/$method/$seed/$(target_in "$method")"
+        "$exp/$method_size/method/$(target_in "$method/$seed")"
     done
   done
   if [[ -n $source_tests ]]; then
@@ -446,8 +448,11 @@ if begin 21 "tables with significance, and the learning curve"; then
   for set in $(if [[ -n $method_size ]]; then echo dev test; fi); do
     rows=()
     for method in $all_methods; do
-      decode=$(target_in "$method")decode_$set
-      rows+=("$method=$(of_seeds "$method_size/method/$method" "$decode")")
+      decodes=()
+      for seed in $seeds; do
+        decodes+=("$exp/$method_size/method/$(target_in "$method/$seed")/decode_$set")
+      done
+      rows+=("$method=$(IFS=,; echo "${decodes[*]}")")
     done
     steps/score/table.py --baseline transfer --out "$exp/$method_size/methods_$set" \
       scratch="$(of_seeds "$method_size/scratch" "decode_$set")" \

@@ -66,6 +66,7 @@ class Source:
         self.transitions = read_transitions(self.path / "final.mdl")
         self.files = [self.path / name for name in FILES]
         self.inputs = None    # (first, feat_dim) of widen.place_in()
+        self.hearing = []     # layers that hear new inputs
         self._narrow = self.config
 
     def hear_more(self, data_dir):
@@ -74,16 +75,19 @@ class Source:
         self.inputs = widen.place_in(self.front_end.get("feats") or {}, found, data_dir)
         self.config = widen.widened_config(self.config, *self.inputs, self.path)
         self.front_end = {**self.front_end, "feats": found}
+        self.model()
         new = self.config["feat_dim"] - self._narrow["feat_dim"]
         log(f"{data_dir}: {new} values a frame beside the {self._narrow['feat_dim']} that "
-            f"{self.path} knows; their weights begin at 0")
+            f"{self.path} knows; their weights begin at 0, where their layer is copied")
 
     def priors(self):
         return np.maximum(priors_of(self.path, self.config), PRIOR_FLOOR)
 
     def model(self):
         model = read_model(self.path)
-        return widen.widen(model, self._narrow, *self.inputs, self.path) if self.inputs else model
+        if self.inputs:
+            model, self.hearing = widen.widen(model, self._narrow, *self.inputs, self.path)
+        return model
 
 
 def front_end_for(source, data, other_features=False):

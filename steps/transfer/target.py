@@ -55,8 +55,9 @@ def add_options(step):
     add("--other-features", type=yes_or_no, default=False,
         help="take features that are made in another way but have as many values (default false)")
     add("--new-inputs", type=yes_or_no, default=False,
-        help="the data has more features than the source knows, put beside these by "
-             "steps/features/paste_feats.py; their weights begin at 0 (default false)")
+        help="the data has features beside those that the source knows, pasted to such as it was "
+             "trained on by steps/features/paste_feats.py; their weights begin at 0 (default "
+             "false)")
     training.add_training_options(step, Options(), epochs=count)
     add("source", help="network directory to begin with")
     add("data", help="data directory of the target, with features")
@@ -92,6 +93,9 @@ def checked_options(args):
         if args.new_inputs:
             raise UserError("--new-inputs", "have weights of their own, and --adapters keeps the "
                             "source's network as it is", "leave out one of them")
+    if args.new_inputs and args.other_features:
+        raise UserError("--new-inputs", "stand beside features that the source knows, and "
+                        "--other-features says that it does not", "leave out one of them")
         if args.unfreeze_every:
             raise UserError("--unfreeze-every", "is of copied layers, which --adapters keeps as "
                             "they are", "leave out one of them")

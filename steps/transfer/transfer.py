@@ -3,7 +3,8 @@
 
 Hidden layers are copied and go on learning; the output layer is new, or put together from the
 source's pdfs by sound (map), or the source's own (copy, e.g. for a speaker or an accent). Features,
-normalisation, sizes and subsampling are the source's. With --num-epochs 0 the network to begin with
+normalisation, sizes and subsampling are the source's; --new-inputs puts other features beside what
+the source knows. With --num-epochs 0 the network to begin with
 is the result; with --output map that one recognises the target without training (alignments are not
 needed then, only a directory with the target's tree).
 
@@ -14,7 +15,8 @@ in   <source>/final.keras config.json ...  a network of steps/nnet or steps/tran
 out  <dir>/initial/       the network to begin with, a whole network directory; made once
      <dir>/final.keras config.json ...     a network directory, as of steps/nnet/train.py
      <dir>/source/        the source's output layer on the transferred layers, to decode the
-                          source's test data and see what was forgotten
+                          source's test data and see what was forgotten; with --new-inputs it
+                          hears these as well
      <dir>/adapter.npz    with --adapters: what was learnt, for steps/transfer/apply_adapter.py
      <dir>/transfer.json  each layer's part, held-out losses before and after, seconds, warnings
 
@@ -97,6 +99,11 @@ def make_trainer(step, grown, language, options):
     if frozen:
         log(f"{', '.join(frozen)}: do not learn, --unfreeze-every {args.unfreeze_every:g} is too "
             f"slow for {args.num_epochs} epochs")
+    factors = {row.layer.name: row.factor for row in grown.rows}
+    for name in grown.source.hearing:
+        if not factors[name] or name in frozen:
+            raise UserError("--new-inputs", f"are heard by {name}, which does not learn",
+                            "give it a factor above 0 (--lr-factors), or thaw it earlier")
     if not trainer.learner.trainable:
         raise UserError("--lr-factors", "nothing is left to learn", "give a layer a factor above 0")
     return trainer

@@ -137,7 +137,9 @@ def split_filters(rxfilename):
 
 def add_filter(rxfilename, name, value):
     """The rxfilename of a sound with one more filter."""
-    text = f"{value:g}" if isinstance(value, float | int) else shlex.quote(str(value))
+    text = shlex.quote(str(value))
+    if isinstance(value, float | int):
+        text = f"{value:g}" if float(f"{value:g}") == value else repr(value)
     command = f"utils/data/audio_filter.py --{name} {text}"
     if not rxfilename.endswith("|"):
         return f"{command} {shlex.quote(rxfilename)} |"
@@ -154,7 +156,7 @@ def from_here(rxfilename, folder):
     """
     source, filters = split_filters(rxfilename)
     if source.endswith("|"):
-        result = f"cd {shlex.quote(str(folder))} && {source}"
+        result = f"cd -- {shlex.quote(str(folder))} >/dev/null || exit; {source}"
     else:
         result = str(Path(folder) / source)
     for name, value in filters:

@@ -1,6 +1,7 @@
 """Features beside those that a source knows."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -44,10 +45,11 @@ def test_it_says_what_it_said_whatever_is_beside(arch, first):
             widen(model, config, first, 20, "nn")
         return
     feats = RNG.normal(0, 1, (2, 60, 20)).astype(np.float32)
-    wide = widen(model, config, first, 20, "nn")
+    wide, hearing = widen(model, config, first, 20, "nn")
+    assert len(hearing) == (2 if arch == "blstm" else 1)
     wanted = np.asarray(model(feats[:, :, first:first + 13]))
     np.testing.assert_allclose(wide(feats), wanted, atol=1e-5)
-    again = widen(wide, widened_config(config, first, 20, "nn"), 2, 22, "nn")
+    again, _ = widen(wide, widened_config(config, first, 20, "nn"), 2, 22, "nn")
     more = np.concatenate([feats[:, :, :2], feats], 2)
     np.testing.assert_allclose(again(more), wanted, atol=1e-5)
 
@@ -80,29 +82,49 @@ def test_options_that_do_not_go_with_it(speech, mono_ali, joined, source, tmp_pa
 
     with pytest.raises(UserError, match="--new-inputs: have weights of their own, and --adapters"):
         run(joined, "--adapters", "lhuc")
-    with pytest.raises(UserError, match=r"feats\.json: names no parts .*paste_feats\.py"):
+    with pytest.raises(UserError, match=r"feats\.json: is of what the source knows"):
         run(speech.train)
     with pytest.raises(UserError, match=r"feats\.json: features .* are not those the model"):
         transfer.main([*OPTIONS, source, joined, mono_ali, tmp_path / "nn"])
+    with pytest.raises(UserError, match="--new-inputs: stand beside features that the source kn"):
+        run(joined, "--other-features", "true")
     assert not (tmp_path / "nn").exists()
+    for frozen in (["--lr-factors", "input*=0"], ["--unfreeze-every", "1"]):
+        with pytest.raises(UserError, match=r"--new-inputs: are heard by input\.affine, which"):
+            run(joined, *frozen)
 
 
 def test_where_known_features_are():
-    parts = [{"kind": "fmllr", "feat_dim": 40, "fingerprint": "a"},
-             {"kind": "fbank", "feat_dim": 20, "fingerprint": "b"}]
-    assert place_in({"fingerprint": "b"}, {"parts": parts}, "data") == (40, 60)
-    assert place_in({"fingerprint": "a"}, {"parts": parts}, "data") == (0, 60)
-    for known in ({"fingerprint": "c", "kind": "mfcc"}, {}):
-        with pytest.raises(UserError, match=r"data/feats\.json: is of fmllr a, fbank b, and"):
-            place_in(known, {"parts": parts}, "data")
-    for damaged in ("fbank", [1], [{"kind": "fbank"}], None):
-        with pytest.raises(UserError, match="names no parts"):
-            place_in({"fingerprint": "a"}, {"parts": damaged}, "data")
+    fmllr = {"kind": "fmllr", "feat_dim": 40, "fingerprint": "a"}
+    fbank = {"kind": "fbank", "feat_dim": 20, "fingerprint": "b"}
+    found = {"parts": [fmllr, fbank], "feat_dim": 60, "fingerprint": "ab"}
+    assert place_in(fbank, found, "data") == (40, 60)
+    assert place_in(fmllr, found, "data") == (0, 60)
+    for known, damage, message in [
+            ({**fbank, "fingerprint": "c"}, {}, "data/feats.json: is of fmllr a, fbank b, and the"),
+            ({}, {}, "--new-inputs: the source does not tell"),
+            (found, {}, "data/feats.json: is of what the source knows, and nothing is new"),
+            (fbank, {"parts": []}, "data/feats.json: names no parts"),
+            (fbank, {"parts": None}, "data/feats.json: names no parts"),
+            (fbank, {"parts": "fbank"}, "data/feats.json: is damaged"),
+            (fbank, {"parts": [1]}, "data/feats.json: is damaged"),
+            (fbank, {"parts": [{"kind": "fbank"}]}, "data/feats.json: is damaged"),
+            (fbank, {"parts": [fmllr, {**fbank, "feat_dim": True}]}, "data/feats.json: is damaged"),
+            (fbank, {"feat_dim": 50}, "data/feats.json: is damaged")]:
+        with pytest.raises(UserError, match=re.escape(message)):
+            place_in(known, found | damage, "data")
+
+
+@pytest.mark.parametrize("sizes", [None, [1], {"window": 2.5}, {"no": 1}, {"offsets": 3}])
+def test_a_damaged_config_is_named(sizes):
+    model, _, _ = tiny_model("tdnn")
+    with pytest.raises(UserError, match=r"nn/config\.json: is .*train the network again"):
+        widen(model, {"arch": "tdnn", "sizes": sizes, "feat_dim": 13}, 5, 18, "nn")
 
 
 def test_a_network_of_other_layers_is_named():
     trunk, _, _ = build_trunk("tdnn", SIZES["tdnn"] | {"offsets": (1,)}, 13)
     config = {"arch": "tdnn", "sizes": SIZES["tdnn"], "feat_dim": 13}
     for model in (add_output(trunk, 9), tiny_model("tdnn", hidden_dim=8)[0]):
-        with pytest.raises(UserError, match=r"nn: has layers of other sizes .*not pruned"):
+        with pytest.raises(UserError, match=r"nn: has layers of other sizes .*all their neurons"):
             widen(model, config, 5, 18, "nn")

@@ -52,13 +52,17 @@ def test_no_room(text):
 def test_paths_as_they_are_from_elsewhere():
     assert from_here("corpus/a.wav", "../en") == "../en/corpus/a.wav"
     assert from_here("/corpus/a.wav", "../en") == "/corpus/a.wav"
-    assert from_here("cat a.wav |", "../e n") == "cd '../e n' && cat a.wav |"
+    assert from_here("cat a.wav |", "../e n") == \
+        "cd -- '../e n' >/dev/null || exit; cat a.wav |"
+    speed = add_filter("a.wav", "speed", 0.9234567)
+    assert from_here(speed, "../en") == speed.replace("a.wav", "../en/a.wav")
+    assert "0.9234567" in speed
     name = add_filter(add_filter("a.wav", "noise", NOISE), "reverb", "/rirs/1.wav")
     source, filters = split_filters(from_here(add_filter(name, "speed", 0.9), "../en"))
     assert source == "../en/a.wav" and filters[1:] == [("reverb", "/rirs/1.wav"), ("speed", 0.9)]
     assert filters[0][1].snr == NOISE.snr and [
         sound.rxfilename for sound in filters[0][1].sources] == [
-        "", "../en/a b/it's.wav", "cd ../en && sph2pipe -f wav x.sph | cat |",
+        "", "../en/a b/it's.wav", "cd -- ../en >/dev/null || exit; sph2pipe -f wav x.sph | cat |",
         add_filter("../en/x.wav", "speed", 0.9)]
 
 
