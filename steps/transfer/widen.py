@@ -2,7 +2,7 @@
 
 Their weights are 0 to begin with, so that it says what it said, and learns from there what the new
 ones are worth: a source on log mel energies can go on with features adapted to the speaker beside
-them, or with pitch.
+them, or with MFCC and pitch.
 """
 
 import numpy as np
