@@ -93,12 +93,12 @@ def checked_options(args):
         if args.new_inputs:
             raise UserError("--new-inputs", "have weights of their own, and --adapters keeps the "
                             "source's network as it is", "leave out one of them")
-    if args.new_inputs and args.other_features:
-        raise UserError("--new-inputs", "stand beside features that the source knows, and "
-                        "--other-features says that it does not", "leave out one of them")
         if args.unfreeze_every:
             raise UserError("--unfreeze-every", "is of copied layers, which --adapters keeps as "
                             "they are", "leave out one of them")
+    if args.new_inputs and args.other_features:
+        raise UserError("--new-inputs", "stand beside features that the source knows, and "
+                        "--other-features says that it does not", "leave out one of them")
     if args.output == "copy":
         check_same_tree(args.alidir, initial.Source(args.source).path,
                         "align first: steps/nnet/align.py with the source",

@@ -76,7 +76,7 @@ def test_hours_of_data(tiny, tmp_path):
 
 def test_networks_of_recipes(tmp_path):
     assert hours.networks_of(ROOT / "egs/TEMPLATE") == (8, 1)   # no source, so no transfer
-    assert hours.networks_of(ROOT / "egs/mboshi")[1] == 4
+    assert hours.networks_of(ROOT / "egs/mboshi")[1] == 7
     with pytest.raises(UserError, match=r"no run\.sh here"):
         hours.networks_of(tmp_path)
     assert hours.of_recipe(tmp_path) is None
