@@ -74,6 +74,7 @@ adapt() {
   steps/features/paste_feats.py "$fmllr" "$4" "$joined"
   steps/features/compute_cmvn.py "$joined"
 }
+
 # Networks by other methods of transfer: exp/<method size>/method/<method>/<seed>. Beside those of
 # conf/method_<method>.conf: trained anew on what the transferred network aligned, the transferred
 # network trained further by sequences, the source's posteriors mixed with its own, linearly and
@@ -82,8 +83,9 @@ mixtures=$(for form in linear loglinear; do printf "$form-%s " $mix_weights; don
 at_once=""
 if [[ $multi == true ]]; then at_once="multi multi_tuned"; fi
 all_methods=${method_size:+$methods realigned mmi $mixtures $at_once}
-# Where the target's network is: target_in <method>/<seed>
-target_in() { if [[ $1 == multi/* ]]; then echo "$1/target"; else echo "$1"; fi; }
+# Where the target's network is: target_in .../<method>/<seed>
+target_in() { if [[ $1 == */method/multi/* ]]; then echo "$1/target"; else echo "$1"; fi; }
+
 from=$source_exp/nnet/${seeds%% *}   # the source network
 zero=$exp/0/transfer
 
@@ -323,7 +325,7 @@ if begin 16 "other methods of transfer, on one size"; then
       for set in dev test; do
         steps/decode/decode.py --config "$conf/decode_nnet.conf" --nj "$nj" --cmd "$decode_cmd" \
           "$part/tri3b/graph" "$data/nnet/$set" \
-          "$part/method/$(target_in "$method/$seed")/decode_$set"
+          "$(target_in "$part/method/$method/$seed")/decode_$set"
       done
     done
   done
@@ -361,7 +363,7 @@ score_pair() {
 # The decode directories of a size's networks, a seed each, commas between.
 of_seeds() {
   local decodes=()
-  for seed in $seeds; do decodes+=("$exp/$1/$seed/$2"); done
+  for seed in $seeds; do decodes+=("$(target_in "$exp/$1/$seed")/$2"); done
   (IFS=,; echo "${decodes[*]}")
 }
 
@@ -392,7 +394,7 @@ if begin 20 "word and character error rates"; then
   for method in $all_methods; do
     for seed in $seeds; do
       score_pair "$data/nnet" "$exp/$method_size/tri3b/graph" \
-        "$exp/$method_size/method/$(target_in "$method/$seed")"
+        "$(target_in "$exp/$method_size/method/$method/$seed")"
     done
   done
   if [[ -n $source_tests ]]; then
@@ -448,11 +450,7 @@ if begin 21 "tables with significance, and the learning curve"; then
   for set in $(if [[ -n $method_size ]]; then echo dev test; fi); do
     rows=()
     for method in $all_methods; do
-      decodes=()
-      for seed in $seeds; do
-        decodes+=("$exp/$method_size/method/$(target_in "$method/$seed")/decode_$set")
-      done
-      rows+=("$method=$(IFS=,; echo "${decodes[*]}")")
+      rows+=("$method=$(of_seeds "$method_size/method/$method" "decode_$set")")
     done
     steps/score/table.py --baseline transfer --out "$exp/$method_size/methods_$set" \
       scratch="$(of_seeds "$method_size/scratch" "decode_$set")" \
